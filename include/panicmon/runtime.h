@@ -1,0 +1,100 @@
+/* runtime.h: runs monitors: the executor, the log, the sink, start and stop.
+ *
+ * Life: new -> (set_log, set_sink) -> start -> request_stop -> join -> free. All functions may be
+ * called by any thread unless they say otherwise. After fork() a child may only exec or exit. */
+#ifndef PANICMON_RUNTIME_H
+#define PANICMON_RUNTIME_H
+
+#include <panicmon/log.h>
+#include <panicmon/registry.h>
+#include <panicmon/sink.h>
+
+PANICMON_BEGIN_DECLS
+
+typedef struct panicmon_runtime panicmon_runtime;
+
+/** A message that a runtime without a sink keeps for the host. */
+typedef struct panicmon_message panicmon_message;
+
+/** A snapshot of a runtime's figures. Used by one thread at a time. */
+typedef struct panicmon_stats panicmon_stats;
+
+/**
+ * A runtime with a copy of `settings` (NULL: the defaults) and a reference to `registry` (NULL: an
+ * empty one, enough for starters). It starts no thread yet.
+ */
+PANICMON_API panicmon_err panicmon_runtime_new(panicmon_runtime **out, panicmon_registry *registry,
+                                               const panicmon_settings *settings,
+                                               panicmon_error **err);
+
+/** Sets the log (NULL: silent); the runtime takes a reference. ERR_STATE once started. */
+PANICMON_API panicmon_err panicmon_runtime_set_log(panicmon_runtime *runtime, panicmon_log *log);
+
+/**
+ * Sets the sink; the runtime takes a reference. Without one, messages go to the broker when
+ * `broker.url` is set, else to the queue of panicmon_runtime_next(). ERR_STATE once started.
+ */
+PANICMON_API panicmon_err panicmon_runtime_set_sink(panicmon_runtime *runtime, panicmon_sink *sink);
+
+/** Starts the executor. Monitors may be added before and after. */
+PANICMON_API panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **err);
+
+/**
+ * Asks everything to stop and returns at once. Async-signal-safe: it may be called from a signal
+ * handler. Calling it again does nothing.
+ */
+PANICMON_API void panicmon_runtime_request_stop(panicmon_runtime *runtime);
+
+/**
+ * Waits until all threads have ended after a stop was requested. ERR_TIMEOUT after `timeout_ms`
+ * (-1: no limit); ERR_DEADLOCK from a library thread; ERR_STATE when no stop was requested.
+ */
+PANICMON_API panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64_t timeout_ms);
+
+/**
+ * Waits until no monitor is left to run (each did the number of rounds of the setting `rounds`, or
+ * was stopped). ERR_TIMEOUT after `timeout_ms` (-1: no limit). Not from a library thread.
+ */
+PANICMON_API panicmon_err panicmon_runtime_wait_idle(panicmon_runtime *runtime, int64_t timeout_ms);
+
+/** Stops and joins what still runs, then frees; NULL is allowed. Managers of it go first. */
+PANICMON_API void panicmon_runtime_free(panicmon_runtime *runtime);
+
+/**
+ * A descriptor that is readable while panicmon_runtime_next() has a message, for a host's own
+ * loop. It stays the runtime's: poll it, never read or close it.
+ */
+PANICMON_API int panicmon_runtime_event_fd(const panicmon_runtime *runtime);
+
+/**
+ * Takes the oldest message of a runtime that has no sink; the caller owns it. ERR_NOENT: none now;
+ * ERR_STATE: this runtime has a sink. At most `queue.limit` bytes are kept; the oldest go first.
+ */
+PANICMON_API panicmon_err panicmon_runtime_next(panicmon_runtime *runtime, panicmon_message **out);
+
+/** The parts of a message, borrowed from it; the body is also terminated by a zero byte. */
+PANICMON_API const char *panicmon_message_exchange(const panicmon_message *message);
+PANICMON_API const char *panicmon_message_routing_key(const panicmon_message *message);
+PANICMON_API const char *panicmon_message_body(const panicmon_message *message, size_t *len);
+
+/** Frees a message; NULL is allowed. */
+PANICMON_API void panicmon_message_free(panicmon_message *message);
+
+/** Takes a snapshot of the runtime's figures; the caller owns it. */
+PANICMON_API panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime,
+                                                 panicmon_stats **out);
+
+/** The figure `name`, for example "rounds"; ERR_NOENT for an unknown name. */
+PANICMON_API panicmon_err panicmon_stats_get(const panicmon_stats *stats, const char *name,
+                                             int64_t *out);
+
+/** The figure at place `i`: its name and value; ERR_INVAL when `i` is too large. */
+PANICMON_API panicmon_err panicmon_stats_at(const panicmon_stats *stats, size_t i,
+                                            const char **name, int64_t *out);
+
+/** Frees a snapshot; NULL is allowed. */
+PANICMON_API void panicmon_stats_free(panicmon_stats *stats);
+
+PANICMON_END_DECLS
+
+#endif
