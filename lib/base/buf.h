@@ -1,0 +1,34 @@
+/* buf.h: a growing byte buffer with a sticky failure: append freely, look at `failed` once.
+ * Owner: whoever holds the struct; zero-initialised is empty; pm_buf_free() when done. */
+#ifndef PM_BUF_H
+#define PM_BUF_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct pm_buf {
+    char *data; /* zero-terminated whenever not NULL */
+    size_t len;
+    size_t cap;
+    bool failed; /* an allocation failed; the content is incomplete */
+} pm_buf;
+
+void pm_buf_add(pm_buf *buf, const void *bytes, size_t len);
+void pm_buf_text(pm_buf *buf, const char *text);
+void pm_buf_char(pm_buf *buf, char c);
+void pm_buf_int(pm_buf *buf, int64_t value);
+void pm_buf_format(pm_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void pm_buf_format_list(pm_buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+/* Appends `text` as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+void pm_buf_json_string(pm_buf *buf, const char *text, size_t len);
+/* Makes room for `extra` more bytes; false (and failed) without memory. */
+bool pm_buf_reserve(pm_buf *buf, size_t extra);
+void pm_buf_clear(pm_buf *buf);
+void pm_buf_free(pm_buf *buf);
+/* Hands the content over (malloc'd, zero-terminated) and empties the buffer; NULL when failed. */
+char *pm_buf_take(pm_buf *buf, size_t *len);
+
+#endif

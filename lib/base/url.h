@@ -1,0 +1,27 @@
+/* url.h: taking a URL apart. Schemes: ws wss amqp amqps redis rediss http https. */
+#ifndef PM_URL_H
+#define PM_URL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <panicmon/error.h>
+
+typedef struct pm_url {
+    char scheme[8];
+    bool tls;      /* wss, amqps, rediss, https */
+    char *user;    /* percent-decoded; NULL when absent */
+    char *pass;    /* percent-decoded; NULL when absent */
+    char *host;    /* without brackets; never empty */
+    uint16_t port; /* the scheme's default when absent */
+    char *path;    /* from its first '/' with the query, as written; "" when absent */
+    char *memory;
+} pm_url;
+
+/* ERR_INVAL with a message that never holds the password. `schemes`: allowed ones, "ws wss". */
+panicmon_err pm_url_parse(pm_url *out, const char *text, const char *schemes, panicmon_error **err);
+void pm_url_free(pm_url *url);
+/* Decodes %XX in place up to the end of the text; false on a bad escape or a zero byte. */
+bool pm_url_decode(char *text);
+
+#endif

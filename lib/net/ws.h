@@ -1,0 +1,63 @@
+/* ws.h: a loop (one thread's place to wait: sockets, timers, wake-ups) and its WebSocket client
+ * connections. ws.c alone includes libwebsockets.
+ *
+ * A loop and everything on it belong to one thread; only pm_loop_wake() is for any thread. */
+#ifndef PM_WS_H
+#define PM_WS_H
+
+#include <stdint.h>
+
+#include <panicmon/error.h>
+#include <panicmon/log.h>
+
+#include "base/buf.h"
+
+/* What all loops of a runtime share: TLS context, name resolver, limits. Any thread. */
+typedef struct pm_net pm_net;
+
+typedef struct pm_net_options {
+    panicmon_log *log;
+    const char *tls_ca_file;    /* NULL: the system's */
+    size_t message_limit;       /* largest message taken from a peer, bytes */
+    int64_t connect_timeout_ms; /* name, TCP, TLS and upgrade together */
+} pm_net_options;
+
+panicmon_err pm_net_new(pm_net **out, const pm_net_options *options);
+void pm_net_free(pm_net *net); /* after its loops */
+
+typedef struct pm_loop pm_loop;
+
+panicmon_err pm_loop_new(pm_loop **out, pm_net *net);
+void pm_loop_free(pm_loop *loop); /* closes what is left on it */
+/* Makes a pm_loop_wait() that runs now, or else the next one, return soon. Any thread. */
+void pm_loop_wake(pm_loop *loop);
+/* Waits and dispatches until something was dispatched, a wake, or `until_ms` (pm_mono_ms()). */
+void pm_loop_wait(pm_loop *loop, int64_t until_ms);
+
+/* Watches a foreign descriptor for reading; `ready` runs in pm_loop_wait() while it is readable
+ * (level-triggered). The descriptor stays the caller's. */
+typedef struct pm_watch pm_watch;
+panicmon_err pm_watch_new(pm_watch **out, pm_loop *loop, int fd, void (*ready)(void *user),
+                          void *user);
+void pm_watch_free(pm_watch *watch); /* NULL is allowed; not from its own callback's loop state */
+
+/* A client connection. Callbacks run in pm_loop_wait(), never inside pm_ws_open() or
+ * pm_ws_send(). After `closed` no callback follows, and the owner still calls pm_ws_free(). */
+typedef struct pm_ws pm_ws;
+
+typedef struct pm_ws_events {
+    void (*opened)(void *user);
+    void (*message)(void *user, const char *text, size_t len); /* a whole text message */
+    /* ERR_WS: could not connect, or it broke; ERR_TIMEOUT: connecting took too long; ERR_LIMIT: a
+     * message over the limit; ERR_PROTOCOL: broken framing, binary data or invalid UTF-8. */
+    void (*closed)(void *user, panicmon_err why, const char *message);
+} pm_ws_events;
+
+panicmon_err pm_ws_open(pm_ws **out, pm_loop *loop, const char *url, const pm_ws_events *events,
+                        void *user);
+/* Queues one text message; takes the content of `text` over, also on failure. */
+panicmon_err pm_ws_send(pm_ws *ws, pm_buf *text);
+/* Closes (if open) and frees; no callback follows. Allowed inside its callbacks. NULL allowed. */
+void pm_ws_free(pm_ws *ws);
+
+#endif
