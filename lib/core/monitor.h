@@ -1,0 +1,35 @@
+/* monitor.h (internal): a monitorable with its monitor, as runtime, starter and manager see it. */
+#ifndef PM_MONITOR_H
+#define PM_MONITOR_H
+
+#include <stdbool.h>
+
+#include <panicmon/runtime.h>
+
+#include "core/strategy.h"
+
+/* Starts a monitor: `key` names it within the runtime (ERR_EXISTS when taken), `id` is the
+ * monitorable's id. Takes `parsed` over, also on failure. The strategy gets a reference of its
+ * own. `*out` gets a handle (free it with panicmon_monitor_free()). ERR_STATE when stopping. */
+panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const char *id,
+                              pm_strategy *strategy, void *parsed, panicmon_monitor **out,
+                              panicmon_error **err);
+
+/* Hands a new parsed config over (taken over always): given to the monitor's `update` between two
+ * rounds, or the monitor is restarted in place with it. Any thread; the last one wins. */
+void pm_monitor_update(panicmon_monitor *monitor, void *parsed);
+
+/* Whether its monitor has an `update`. Any thread. */
+bool pm_monitor_can_update(const panicmon_monitor *monitor);
+
+/* Whether it completes rounds: not in backoff, not stopped, and its last round ended less than
+ * three periods ago (counted from its start when none has). Any thread. */
+bool pm_monitor_is_alive(const panicmon_monitor *monitor);
+
+/* What panicmon_launch_source() said; NULL when it was not called. Borrowed from the handle. */
+const char *pm_monitor_chain_id(const panicmon_monitor *monitor);
+const char *pm_monitor_source_id(const panicmon_monitor *monitor);
+const char *pm_monitor_source_name(const panicmon_monitor *monitor);
+panicmon_kind pm_monitor_kind(const panicmon_monitor *monitor);
+
+#endif

@@ -1,0 +1,23 @@
+/* runtime.h (internal): what the manager and the starter need of a runtime. */
+#ifndef PM_RUNTIME_H
+#define PM_RUNTIME_H
+
+#include <panicmon/runtime.h>
+
+panicmon_registry *pm_runtime_registry(panicmon_runtime *runtime); /* borrowed */
+panicmon_log *pm_runtime_log(panicmon_runtime *runtime);           /* borrowed; may be NULL */
+const panicmon_settings *pm_runtime_settings(const panicmon_runtime *runtime);
+
+/* Publishes a message that belongs to no monitor (monitorables, manager heartbeats), in order,
+ * from any thread; the texts are copied. It counts like any other message. */
+panicmon_err pm_runtime_publish(panicmon_runtime *runtime, const char *exchange,
+                                const char *routing_key, const char *body, size_t len);
+
+/* Calls `hook(user)` once, when the runtime has started (at once when it has). */
+panicmon_err pm_runtime_on_start(panicmon_runtime *runtime, void (*hook)(void *user), void *user);
+/* Calls `hook(user)` when stop is requested, from the thread that joins or frees the runtime,
+ * before it waits. Removing: pass the same pair to pm_runtime_off_stop(). */
+panicmon_err pm_runtime_on_stop(panicmon_runtime *runtime, void (*hook)(void *user), void *user);
+void pm_runtime_off(panicmon_runtime *runtime, void *user); /* removes both hooks of `user` */
+
+#endif
