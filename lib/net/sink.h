@@ -27,9 +27,11 @@ typedef struct pm_sink_ops {
     int64_t (*service)(pm_channel *channel, int64_t now_ms);
     /* Breaks a blocking call of the channel's thread. Any thread. May be NULL. */
     void (*interrupt)(pm_channel *channel);
-    /* Sends what it can until `until_ms`, then closes and frees. What could not be sent stays with
-     * the sink where it can, else counts as dropped. */
+    /* Sends what it can until `until_ms`, then disconnects and finishes every request still with it
+     * (ERR_CANCELED). What could not be sent counts as dropped. interrupt may still be called. */
     void (*close)(pm_channel *channel, int64_t until_ms);
+    /* Frees a closed channel; nobody calls interrupt any more. */
+    void (*release)(pm_channel *channel);
     void (*free)(panicmon_sink *sink);
 } pm_sink_ops;
 

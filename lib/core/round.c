@@ -1,0 +1,233 @@
+/* round.c: the public face of a round: steps queue requests here and read replies from here. */
+#include "core/round.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* A request's number is its step and its place in it. */
+#define STEP_SHIFT 16
+#define STEP_MAX   0xffffu
+
+static void list_clear(pm_request_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        pm_request_clear(list->items[i]);
+        free(list->items[i]);
+    }
+    list->count = 0;
+}
+
+void pm_round_clear(panicmon_round *round)
+{
+    list_clear(&round->asked);
+    list_clear(&round->got);
+}
+
+void pm_round_free(panicmon_round *round)
+{
+    pm_round_clear(round);
+    free(round->asked.items);
+    free(round->got.items);
+    pm_buf_free(&round->failure);
+    round->asked = (pm_request_list){0};
+    round->got = (pm_request_list){0};
+}
+
+void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int64_t budget_ms)
+{
+    pm_round_clear(round);
+    round->step = 0;
+    round->wall_ms = wall_ms;
+    round->began_ms = now_ms;
+    round->deadline_ms = now_ms + budget_ms;
+    round->failed = false;
+    pm_buf_clear(&round->failure);
+}
+
+void pm_round_turn(panicmon_round *round)
+{
+    list_clear(&round->got);
+    pm_request_list got = round->asked;
+    round->asked = round->got;
+    round->got = got;
+    round->step++;
+}
+
+/* Calls may take two thirds of what is left of the first three quarters, so that later steps and
+ * the error sample still find time; messages may take all. */
+static int64_t deadline_of(const panicmon_round *round, pm_request_kind kind)
+{
+    if (kind != PM_REQUEST_RPC) {
+        return round->deadline_ms;
+    }
+    int64_t now = pm_mono_ms();
+    int64_t until = round->began_ms + (round->deadline_ms - round->began_ms) * 3 / 4;
+    return until <= now ? now : now + (until - now) * 2 / 3;
+}
+
+static char *copy(const char *text)
+{
+    return text == NULL ? NULL : strdup(text);
+}
+
+static panicmon_err ask(panicmon_round *round, pm_request_kind kind, const char *target,
+                        const char *name, const void *in, size_t len, uint32_t flags,
+                        panicmon_request *out)
+{
+    pm_request_list *list = &round->asked;
+    if (target == NULL || (in == NULL && len > 0)) {
+        return PANICMON_ERR_INVAL;
+    }
+    if (list->count > STEP_MAX || round->step > STEP_MAX) {
+        return PANICMON_ERR_LIMIT;
+    }
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
+        pm_request **items = realloc(list->items, capacity * sizeof *items);
+        if (items == NULL) {
+            return PANICMON_ERR_NOMEM;
+        }
+        list->items = items;
+        list->capacity = capacity;
+    }
+    panicmon_reply *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    pm_request *request = &made->request;
+    request->kind = kind;
+    request->flags = flags;
+    request->target = copy(target);
+    request->name = copy(name);
+    request->deadline = deadline_of(round, kind);
+    if (len > 0) {
+        pm_buf_add(&request->in, in, len);
+    }
+    if (request->target == NULL || (name != NULL && request->name == NULL) || request->in.failed) {
+        pm_request_clear(request);
+        free(made);
+        return PANICMON_ERR_NOMEM;
+    }
+    if (out != NULL) {
+        *out = round->step << STEP_SHIFT | (uint32_t)list->count;
+    }
+    list->items[list->count++] = request;
+    return PANICMON_OK;
+}
+
+uint32_t panicmon_round_step(const panicmon_round *round)
+{
+    return round->step;
+}
+
+int64_t panicmon_round_time_ms(const panicmon_round *round)
+{
+    return round->wall_ms;
+}
+
+const char *panicmon_round_name(const panicmon_round *round)
+{
+    return round->name;
+}
+
+panicmon_err panicmon_round_rpc(panicmon_round *round, const char *url, const char *method,
+                                const char *params, uint32_t flags, panicmon_request *out)
+{
+    if (method == NULL) {
+        return PANICMON_ERR_INVAL;
+    }
+    if ((flags & ~(uint32_t)PANICMON_RPC_PINNED) != 0) {
+        return PANICMON_ERR_TOONEW;
+    }
+    return ask(round, PM_REQUEST_RPC, url, method, params, params == NULL ? 0 : strlen(params),
+               flags, out);
+}
+
+panicmon_err panicmon_round_publish(panicmon_round *round, const char *exchange,
+                                    const char *routing_key, const char *body, size_t len,
+                                    panicmon_request *out)
+{
+    if (routing_key == NULL) {
+        return PANICMON_ERR_INVAL;
+    }
+    return ask(round, PM_REQUEST_PUBLISH, exchange, routing_key, body, len, 0, out);
+}
+
+panicmon_err panicmon_round_heartbeat(panicmon_round *round, panicmon_request *out)
+{
+    pm_buf body = {0};
+    int64_t now = pm_wall_us();
+    pm_buf_text(&body, "{\"component_name\": ");
+    pm_buf_json_string(&body, round->name, strlen(round->name));
+    pm_buf_format(&body, ", \"is_alive\": true, \"timestamp\": %lld.%06d}",
+                  (long long)(now / 1000000), (int)(now % 1000000));
+    panicmon_err status = body.failed
+                              ? PANICMON_ERR_NOMEM
+                              : panicmon_round_publish(round, "health_check", "heartbeat.worker",
+                                                       body.data, body.len, out);
+    pm_buf_free(&body);
+    return status;
+}
+
+panicmon_err panicmon_round_load(panicmon_round *round, const char *key, panicmon_request *out)
+{
+    return ask(round, PM_REQUEST_LOAD, key, NULL, NULL, 0, 0, out);
+}
+
+panicmon_err panicmon_round_store(panicmon_round *round, const char *key, const void *value,
+                                  size_t len, panicmon_request *out)
+{
+    return ask(round, PM_REQUEST_STORE, key, NULL, value, len, 0, out);
+}
+
+const panicmon_reply *panicmon_round_reply(const panicmon_round *round, panicmon_request request)
+{
+    size_t place = request & STEP_MAX;
+    if (round->step == 0 || request >> STEP_SHIFT != round->step - 1 || place >= round->got.count) {
+        return NULL;
+    }
+    return (const panicmon_reply *)round->got.items[place];
+}
+
+panicmon_err panicmon_reply_status(const panicmon_reply *reply)
+{
+    return reply == NULL ? PANICMON_ERR_INVAL : reply->request.status;
+}
+
+const char *panicmon_reply_body(const panicmon_reply *reply, size_t *len)
+{
+    bool some = reply != NULL && reply->request.out.data != NULL;
+    if (len != NULL) {
+        *len = some ? reply->request.out.len : 0;
+    }
+    return some ? reply->request.out.data : "";
+}
+
+int64_t panicmon_reply_code(const panicmon_reply *reply)
+{
+    return reply == NULL ? 0 : reply->request.code;
+}
+
+const char *panicmon_reply_message(const panicmon_reply *reply)
+{
+    if (reply == NULL || reply->request.status == PANICMON_OK) {
+        return "";
+    }
+    return reply->request.message == NULL ? panicmon_strerror(reply->request.status)
+                                          : reply->request.message;
+}
+
+void panicmon_round_fail(panicmon_round *round, panicmon_err code, const char *message)
+{
+    round->failed = true;
+    pm_buf_clear(&round->failure);
+    pm_buf_text(&round->failure, message != NULL ? message : panicmon_strerror(code));
+}
+
+void panicmon_round_log(panicmon_round *round, int level, const char *message)
+{
+    pm_logf(round->log, (panicmon_log_level)level, round->name, "%s", message);
+}

@@ -1,0 +1,41 @@
+/* round.h (internal): a round: what its steps queued and what came back. Belongs to the thread
+ * that has the monitor's turn. */
+#ifndef PM_ROUND_H
+#define PM_ROUND_H
+
+#include <panicmon/monitor.h>
+#include <panicmon/log.h>
+
+#include "net/request.h"
+
+struct panicmon_reply {
+    pm_request request;
+};
+
+typedef struct pm_request_list {
+    pm_request **items; /* each the head of a panicmon_reply */
+    size_t count;
+    size_t capacity;
+} pm_request_list;
+
+struct panicmon_round {
+    const char *name;
+    panicmon_log *log;
+    uint32_t step;
+    int64_t wall_ms;       /* when it began */
+    int64_t began_ms;      /* the same on the monotonic clock */
+    int64_t deadline_ms;   /* when all must be over */
+    pm_request_list asked; /* by the step that runs */
+    pm_request_list got;   /* replies to the step before */
+    bool failed;           /* panicmon_round_fail() was called */
+    pm_buf failure;        /* its message */
+};
+
+void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int64_t budget_ms);
+/* What was asked for becomes what is replied to; the step counter goes on. */
+void pm_round_turn(panicmon_round *round);
+/* Frees requests and replies; the round can begin again. */
+void pm_round_clear(panicmon_round *round);
+void pm_round_free(panicmon_round *round);
+
+#endif

@@ -1,0 +1,79 @@
+/* exec.h: what an executor is, and what it sees of a monitorable: a task. An executor gives tasks
+ * their turns and carries out what they ask for; it knows nothing of configs or strategies. */
+#ifndef PM_EXEC_H
+#define PM_EXEC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "net/rpc.h"
+#include "net/sink.h"
+#include "net/store.h"
+
+typedef struct pm_task pm_task;
+
+/* Called by one thread at a time, the one that has the task's turn. */
+typedef struct pm_task_ops {
+    /* When the next round is due (pm_mono_ms()); PM_NEVER: the task is over. Takes in whatever
+     * changed since the last call. */
+    int64_t (*due)(pm_task *task, int64_t now_ms);
+    /* Begins a round. */
+    void (*begin)(pm_task *task, int64_t now_ms);
+    /* Runs the next step. Gives the requests it queued, to be carried out before the next call;
+     * 0: the round is over. */
+    size_t (*step)(pm_task *task, pm_request *const **requests);
+    /* Ends the round. `aborted`: steps were left out because of a stop. */
+    void (*end)(pm_task *task, int64_t now_ms, bool aborted);
+    /* The executor will not touch the task again. The task may be freed inside. */
+    void (*stopped)(pm_task *task);
+} pm_task_ops;
+
+struct pm_task {
+    const pm_task_ops *ops;
+    const char *name; /* for thread names and logs */
+    atomic_bool stop; /* set by core, then pm_exec_wake() */
+    void *slot;       /* the executor's own; guarded by its lock */
+};
+
+/* What executors share; borrowed, outlives the executor. */
+typedef struct pm_exec_env {
+    pm_net *net;
+    panicmon_sink *sink;
+    pm_store *store;
+    panicmon_log *log;
+    atomic_int_fast64_t *rpc_requests; /* figures, added to as threads end rounds */
+    atomic_int_fast64_t *rpc_frames;
+    atomic_int_fast64_t *rpc_bytes_in;
+    atomic_int_fast64_t *rpc_bytes_out;
+} pm_exec_env;
+
+typedef struct pm_exec pm_exec;
+
+/* All functions may be called by any thread. */
+typedef struct pm_exec_ops {
+    const char *name;
+    panicmon_err (*create)(pm_exec **out, const pm_exec_env *env);
+    /* Takes a task over until its `stopped` is called. */
+    panicmon_err (*add)(pm_exec *exec, pm_task *task);
+    /* Makes the executor look at the task soon: its stop flag or its due time changed. */
+    void (*wake)(pm_exec *exec, pm_task *task);
+    /* Asks all tasks to stop; returns at once. */
+    void (*request_stop)(pm_exec *exec);
+    /* Breaks whatever tasks still wait for; after request_stop. */
+    void (*interrupt)(pm_exec *exec);
+    /* Cleans up after tasks that stopped. Never waits for a task that has not. */
+    void (*reap)(pm_exec *exec);
+    /* After all tasks stopped. */
+    void (*free)(pm_exec *exec);
+} pm_exec_ops;
+
+struct pm_exec {
+    const pm_exec_ops *ops;
+};
+
+/* The executors of this build by name; NULL for an unknown one. */
+const pm_exec_ops *pm_exec_find(const char *name);
+
+extern const pm_exec_ops pm_exec_threads;
+
+#endif
