@@ -1,0 +1,85 @@
+/* monitor_impl.h (internal to core): the insides of a monitor, shared by monitor.c (handle and
+ * life) and turn.c (rounds). */
+#ifndef PM_MONITOR_IMPL_H
+#define PM_MONITOR_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/monitor.h"
+#include "core/round.h"
+#include "core/runtime_impl.h"
+#include "exec/exec.h"
+
+/* What a start said of the monitorable. Old ones are kept until the handle goes, because their
+ * texts were lent out. */
+typedef struct pm_identity {
+    struct pm_identity *older;
+    char *name;
+    char *chain_id; /* the three are NULL when not announced */
+    char *source_id;
+    char *source_name;
+    panicmon_kind kind;
+} pm_identity;
+
+struct panicmon_launch {
+    const char *id;
+    char *name;
+    char *chain_id;
+    char *source_id;
+    char *source_name;
+    panicmon_kind kind;
+    int64_t period_ms; /* 0: the kind's */
+    panicmon_monitor_ops ops;
+    void *monitor;
+    bool launched;
+};
+
+struct panicmon_monitor {
+    pm_task task; /* first: the executor's view */
+    atomic_int refs;
+    panicmon_runtime *runtime; /* valid until the monitor has stopped */
+    char *key;
+    char *id;
+    pm_strategy *strategy;
+    uint64_t phase; /* hash of the key */
+
+    /* of the thread that has the turn */
+    void *parsed;
+    panicmon_monitor_ops ops;
+    void *state; /* the strategy's monitor; NULL while in backoff */
+    panicmon_round round;
+    int64_t period_ms;
+    int64_t due_ms;
+    int64_t backoff_ms;
+    bool ended;        /* the rounds asked for are done */
+    pm_buf last_error; /* folds repeated errors in the log */
+
+    atomic_int current; /* panicmon_monitor_state */
+    atomic_int_fast64_t rounds;
+    atomic_int_fast64_t last_end_ms; /* pm_mono_ms(), of the start at first */
+    atomic_int_fast64_t alive_ms;    /* silence longer than this is not alive */
+    atomic_bool can_update;
+    _Atomic(pthread_t) runner;       /* valid while in_turn */
+    atomic_bool in_turn;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t stopped;
+    bool is_stopped;
+    void *next_parsed;
+    bool has_next;
+    _Atomic(pm_identity *) identity; /* written under lock, read by any thread */
+};
+
+extern const pm_task_ops pm_monitor_task_ops;
+
+/* Calls the strategy's start and takes over what it launched. Thread of the turn, or of the
+ * first start. */
+panicmon_err pm_monitor_launch(panicmon_monitor *monitor, panicmon_error **err);
+/* Frees the strategy's monitor, if any. */
+void pm_monitor_drop_state(panicmon_monitor *monitor);
+void pm_monitor_drop_parsed(panicmon_monitor *monitor, void *parsed);
+/* For task->stopped: marks it stopped, wakes joiners, drops the runtime's reference. */
+void pm_monitor_set_stopped(panicmon_monitor *monitor);
+
+#endif

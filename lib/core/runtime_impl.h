@@ -1,0 +1,79 @@
+/* runtime_impl.h (internal to core): the insides of a runtime. */
+#ifndef PM_RUNTIME_IMPL_H
+#define PM_RUNTIME_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "base/map.h"
+#include "base/thread.h"
+#include "core/runtime.h"
+#include "exec/exec.h"
+
+/* The figures of a runtime: name in panicmon_runtime_stats(), member. Append only. */
+#define PM_FIGURES(X)                                                                              \
+    X(monitors_started)                                                                            \
+    X(monitors_running)                                                                            \
+    X(rounds)                                                                                      \
+    X(results)                                                                                     \
+    X(errors)                                                                                      \
+    X(failures)                                                                                    \
+    X(restarts)                                                                                    \
+    X(overruns)                                                                                    \
+    X(rpc_requests)                                                                                \
+    X(rpc_frames)                                                                                  \
+    X(rpc_bytes_in)                                                                                \
+    X(rpc_bytes_out)
+
+typedef struct pm_figures {
+#define PM_X(name) atomic_int_fast64_t name;
+    PM_FIGURES(PM_X)
+#undef PM_X
+} pm_figures;
+
+typedef struct pm_hook {
+    struct pm_hook *next;
+    void (*start)(void *user);
+    void (*stop)(void *user);
+    void *user;
+} pm_hook;
+
+typedef enum pm_runtime_phase { PM_NEW, PM_STARTED, PM_STOPPING, PM_ENDED } pm_runtime_phase;
+
+struct panicmon_runtime {
+    panicmon_registry *registry;
+    panicmon_settings *settings;
+    panicmon_log *log;
+    panicmon_sink *sink;
+    pm_store *store;
+    pm_net *net;
+    pm_exec *exec;
+    int64_t periods_ms[PANICMON_KIND_REPO + 1];
+    int64_t round_deadline_ms;
+    int64_t rounds; /* 0: no end */
+    pid_t pid;
+    pm_figures figures;
+
+    int stop_fd; /* eventfd: readable once a stop was asked for */
+    atomic_bool stop_asked;
+
+    pm_thread *control; /* runs the messages of nobody and the stop */
+    pm_loop *loop;      /* of the control thread */
+    pm_channel *channel;
+
+    pthread_mutex_t lock; /* guards what follows; no user code is called under it */
+    pthread_cond_t changed;
+    pm_runtime_phase phase;
+    bool control_over;
+    pm_map monitors; /* key -> panicmon_monitor *, each with a reference */
+    size_t live;     /* monitors that have not stopped */
+    pm_hook *hooks;
+    pm_request *first_message; /* to be sent by the control thread */
+    pm_request *last_message;
+};
+
+/* Called by a monitor when it has stopped; drops the runtime's reference to it. */
+void pm_runtime_forget(panicmon_runtime *runtime, panicmon_monitor *monitor);
+
+#endif

@@ -1,0 +1,183 @@
+/* turn.c: a monitor's turns: when a round is due, its steps, its end, and restarting after a
+ * failure. Runs in the thread that has the turn. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/monitor_impl.h"
+
+#define BACKOFF_FIRST_MS 1000
+#define BACKOFF_LAST_MS  60000
+
+static panicmon_monitor *of(pm_task *task)
+{
+    return (panicmon_monitor *)task;
+}
+
+/* Logs a problem when it is another one than before; `text` NULL: all is well again. */
+static void tell(panicmon_monitor *monitor, panicmon_log_level level, const char *text)
+{
+    pm_buf *last = &monitor->last_error;
+    if (text == NULL) {
+        if (last->len > 0) {
+            pm_logf(monitor->runtime->log, PANICMON_LOG_INFO, monitor->round.name, "recovered");
+        }
+        pm_buf_clear(last);
+    } else if (last->data == NULL || strcmp(last->data, text) != 0) {
+        pm_logf(monitor->runtime->log, level, monitor->round.name, "%s", text);
+        pm_buf_clear(last);
+        pm_buf_text(last, text);
+    }
+}
+
+/* The next time on the monitorable's own grid: stable over restarts, spread over the period. */
+static int64_t next_due(const panicmon_monitor *monitor, int64_t now_ms)
+{
+    int64_t period = monitor->period_ms;
+    int64_t phase = (int64_t)(monitor->phase % (uint64_t)period);
+    int64_t since = (pm_wall_ms() - phase) % period;
+    return now_ms + period - (since < 0 ? since + period : since);
+}
+
+static void enter_backoff(panicmon_monitor *monitor, int64_t now_ms)
+{
+    int64_t last = monitor->backoff_ms;
+    monitor->backoff_ms = last == 0 ? BACKOFF_FIRST_MS : pm_earlier(last * 2, BACKOFF_LAST_MS);
+    monitor->due_ms = now_ms + monitor->backoff_ms;
+    atomic_store(&monitor->current, PANICMON_MONITOR_BACKOFF);
+}
+
+static void restart(panicmon_monitor *monitor, int64_t now_ms)
+{
+    panicmon_error *err = NULL;
+    pm_monitor_drop_state(monitor);
+    atomic_fetch_add(&monitor->runtime->figures.restarts, 1);
+    if (pm_monitor_launch(monitor, &err) == PANICMON_OK) {
+        atomic_store(&monitor->current, PANICMON_MONITOR_STARTING);
+    } else {
+        tell(monitor, PANICMON_LOG_ERROR, panicmon_error_message(err));
+        enter_backoff(monitor, now_ms);
+    }
+    panicmon_error_free(err);
+}
+
+static void take_update(panicmon_monitor *monitor, int64_t now_ms)
+{
+    pthread_mutex_lock(&monitor->lock);
+    bool has_next = monitor->has_next;
+    void *next = monitor->next_parsed;
+    monitor->has_next = false;
+    monitor->next_parsed = NULL;
+    pthread_mutex_unlock(&monitor->lock);
+    if (!has_next) {
+        return;
+    }
+    void *old = monitor->parsed;
+    bool in_place = monitor->state != NULL && monitor->ops.update != NULL &&
+                    monitor->ops.update(monitor->state, next) == PANICMON_OK;
+    monitor->parsed = next;
+    if (!in_place) {
+        monitor->due_ms = now_ms;
+        restart(monitor, now_ms);
+    }
+    pm_monitor_drop_parsed(monitor, old);
+}
+
+static int64_t task_due(pm_task *task, int64_t now_ms)
+{
+    panicmon_monitor *monitor = of(task);
+    if (monitor->ended) {
+        return PM_NEVER;
+    }
+    take_update(monitor, now_ms);
+    return monitor->due_ms;
+}
+
+static void task_begin(pm_task *task, int64_t now_ms)
+{
+    panicmon_monitor *monitor = of(task);
+    int64_t budget = pm_earlier(monitor->runtime->round_deadline_ms, monitor->period_ms);
+    pm_round_begin(&monitor->round, pm_wall_ms(), now_ms, budget);
+    if (monitor->state == NULL) {
+        restart(monitor, now_ms);
+    }
+}
+
+/* The step's own failure, not a peer's. */
+static void step_failed(panicmon_monitor *monitor, panicmon_err status, const panicmon_error *err)
+{
+    pm_logf(monitor->runtime->log, PANICMON_LOG_ERROR, monitor->round.name,
+            "step %u failed (%s): %s; the monitor is restarted", (unsigned)monitor->round.step,
+            panicmon_err_name(status),
+            err != NULL ? panicmon_error_message(err) : panicmon_strerror(status));
+    pm_round_clear(&monitor->round);
+    pm_monitor_drop_state(monitor);
+}
+
+static size_t task_step(pm_task *task, pm_request *const **requests)
+{
+    panicmon_monitor *monitor = of(task);
+    panicmon_round *round = &monitor->round;
+    if (monitor->state == NULL) {
+        return 0;
+    }
+    if (round->asked.count > 0) {
+        pm_round_turn(round);
+    }
+    panicmon_error *err = NULL;
+    atomic_store(&monitor->runner, pthread_self());
+    atomic_store(&monitor->in_turn, true);
+    panicmon_err status = monitor->ops.step(monitor->state, round, &err);
+    atomic_store(&monitor->in_turn, false);
+    if (status != PANICMON_OK) {
+        step_failed(monitor, status, err);
+    }
+    panicmon_error_free(err);
+    *requests = round->asked.items;
+    return round->asked.count;
+}
+
+static void task_end(pm_task *task, int64_t now_ms, bool aborted)
+{
+    panicmon_monitor *monitor = of(task);
+    panicmon_runtime *runtime = monitor->runtime;
+    bool failed = monitor->round.failed;
+    if (aborted) {
+        pm_round_clear(&monitor->round);
+        return;
+    }
+    int64_t missed = (now_ms - monitor->round.began_ms) / monitor->period_ms;
+    atomic_fetch_add(&runtime->figures.overruns, missed);
+    atomic_fetch_add(&runtime->figures.rounds, 1);
+    atomic_store(&monitor->last_end_ms, now_ms);
+    if (monitor->state == NULL) {
+        atomic_fetch_add(&runtime->figures.failures, 1);
+        enter_backoff(monitor, now_ms);
+    } else {
+        atomic_fetch_add(failed ? &runtime->figures.errors : &runtime->figures.results, 1);
+        atomic_store(&monitor->current,
+                     failed ? PANICMON_MONITOR_FAILING : PANICMON_MONITOR_RUNNING);
+        tell(monitor, PANICMON_LOG_WARNING, failed ? monitor->round.failure.data : NULL);
+        monitor->backoff_ms = 0;
+        monitor->due_ms = next_due(monitor, now_ms);
+    }
+    pm_logf(runtime->log, PANICMON_LOG_DEBUG, monitor->round.name, "round of %lld ms, %u steps",
+            (long long)(now_ms - monitor->round.began_ms), (unsigned)monitor->round.step);
+    pm_round_clear(&monitor->round);
+    int64_t rounds = atomic_fetch_add(&monitor->rounds, 1) + 1;
+    monitor->ended = runtime->rounds > 0 && rounds >= runtime->rounds;
+}
+
+static void task_stopped(pm_task *task)
+{
+    pm_monitor_set_stopped(of(task));
+}
+
+const pm_task_ops pm_monitor_task_ops = {
+    .due = task_due,
+    .begin = task_begin,
+    .step = task_step,
+    .end = task_end,
+    .stopped = task_stopped,
+};
