@@ -90,8 +90,8 @@ static panicmon_err take_launch(panicmon_monitor *monitor, panicmon_launch *laun
     set_identity(monitor, identity);
     monitor->ops = launch->ops;
     monitor->state = launch->monitor;
-    monitor->period_ms = launch->period_ms > 0 ? launch->period_ms
-                                               : monitor->runtime->periods_ms[launch->kind];
+    monitor->period_ms =
+        launch->period_ms > 0 ? launch->period_ms : monitor->runtime->periods_ms[launch->kind];
     atomic_store(&monitor->alive_ms, monitor->period_ms * 3 + monitor->runtime->round_deadline_ms);
     atomic_store(&monitor->can_update, launch->ops.update != NULL);
     return PANICMON_OK;
@@ -178,8 +178,9 @@ static panicmon_monitor *monitor_make(panicmon_runtime *runtime, const char *key
     return monitor;
 }
 
-/* Enters it into the runtime's table, which takes a reference. */
-static panicmon_err enter(panicmon_runtime *runtime, panicmon_monitor *monitor)
+/* Enters it into the runtime's table, which takes a reference. `*add`: the executor can have it
+ * now; else panicmon_runtime_start() gives it to the executor. */
+static panicmon_err enter(panicmon_runtime *runtime, panicmon_monitor *monitor, bool *add)
 {
     panicmon_err status = PANICMON_OK;
     pthread_mutex_lock(&runtime->lock);
@@ -192,6 +193,8 @@ static panicmon_err enter(panicmon_runtime *runtime, panicmon_monitor *monitor)
     } else {
         atomic_fetch_add(&monitor->refs, 1);
         runtime->live++;
+        *add = monitor->added = runtime->phase == PM_STARTED;
+        atomic_fetch_add(&runtime->figures.monitors_running, 1);
     }
     pthread_mutex_unlock(&runtime->lock);
     return status;
@@ -214,16 +217,18 @@ panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const 
         panicmon_monitor_free(monitor);
         return status;
     }
-    status = enter(runtime, monitor);
+    int64_t ramp = runtime->rounds > 0 ? 0 : pm_earlier(monitor->period_ms, 1000);
+    monitor->due_ms = pm_mono_ms() + (ramp > 0 ? (int64_t)(monitor->phase % (uint64_t)ramp) : 0);
+    bool add = false;
+    status = enter(runtime, monitor, &add);
     if (status != PANICMON_OK) {
         panicmon_monitor_free(monitor);
         return pm_error_setf(err, status, "monitor '%s' was not started: %s", id,
                              panicmon_strerror(status));
     }
-    int64_t now = pm_mono_ms();
-    int64_t ramp = runtime->rounds > 0 ? 0 : pm_earlier(monitor->period_ms, 1000);
-    monitor->due_ms = now + (ramp > 0 ? (int64_t)(monitor->phase % (uint64_t)ramp) : 0);
-    status = runtime->exec->ops->add(runtime->exec, &monitor->task);
+    if (add) {
+        status = runtime->exec->ops->add(runtime->exec, &monitor->task);
+    }
     if (status != PANICMON_OK) {
         pm_runtime_forget(runtime, monitor);
         panicmon_monitor_free(monitor);
@@ -253,7 +258,7 @@ void pm_monitor_set_stopped(panicmon_monitor *monitor)
 static void wake(panicmon_monitor *monitor)
 {
     pthread_mutex_lock(&monitor->lock);
-    if (!monitor->is_stopped) {
+    if (!monitor->is_stopped && monitor->runtime->phase != PM_NEW) {
         monitor->runtime->exec->ops->wake(monitor->runtime->exec, &monitor->task);
     }
     pthread_mutex_unlock(&monitor->lock);
@@ -273,7 +278,14 @@ void pm_monitor_update(panicmon_monitor *monitor, void *parsed)
 void panicmon_monitor_stop(panicmon_monitor *monitor)
 {
     atomic_store(&monitor->task.stop, true);
-    wake(monitor);
+    pthread_mutex_lock(&monitor->lock);
+    bool withdrawn = !monitor->is_stopped && pm_runtime_withdraw(monitor->runtime, monitor);
+    pthread_mutex_unlock(&monitor->lock);
+    if (withdrawn) {
+        pm_monitor_set_stopped(monitor);
+    } else {
+        wake(monitor);
+    }
 }
 
 panicmon_err panicmon_monitor_join(panicmon_monitor *monitor, int64_t timeout_ms)

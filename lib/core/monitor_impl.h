@@ -55,12 +55,14 @@ struct panicmon_monitor {
     bool ended;        /* the rounds asked for are done */
     pm_buf last_error; /* folds repeated errors in the log */
 
+    bool added; /* given to the executor, or withdrawn; guarded by the runtime's lock */
+
     atomic_int current; /* panicmon_monitor_state */
     atomic_int_fast64_t rounds;
     atomic_int_fast64_t last_end_ms; /* pm_mono_ms(), of the start at first */
     atomic_int_fast64_t alive_ms;    /* silence longer than this is not alive */
     atomic_bool can_update;
-    _Atomic(pthread_t) runner;       /* valid while in_turn */
+    _Atomic(pthread_t) runner; /* valid while in_turn */
     atomic_bool in_turn;
 
     pthread_mutex_t lock; /* guards what follows */

@@ -62,17 +62,23 @@ struct panicmon_runtime {
     pm_loop *loop;      /* of the control thread */
     pm_channel *channel;
 
+    atomic_int phase; /* pm_runtime_phase; changed under lock */
+
+    pthread_mutex_t hook_lock; /* guards the hooks; held while they run, taken before lock */
+    pm_hook *hooks;
+
     pthread_mutex_t lock; /* guards what follows; no user code is called under it */
     pthread_cond_t changed;
-    pm_runtime_phase phase;
     bool control_over;
-    pm_map monitors; /* key -> panicmon_monitor *, each with a reference */
-    size_t live;     /* monitors that have not stopped */
-    pm_hook *hooks;
+    pm_map monitors;           /* key -> panicmon_monitor *, each with a reference */
+    size_t live;               /* monitors that have not stopped */
     pm_request *first_message; /* to be sent by the control thread */
     pm_request *last_message;
 };
 
+/* Whether the monitor was entered but not given to the executor, because the runtime has not
+ * started; it then never will be. */
+bool pm_runtime_withdraw(panicmon_runtime *runtime, panicmon_monitor *monitor);
 /* Called by a monitor when it has stopped; drops the runtime's reference to it. */
 void pm_runtime_forget(panicmon_runtime *runtime, panicmon_monitor *monitor);
 

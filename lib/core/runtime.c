@@ -1,0 +1,617 @@
+/* runtime.c: the runtime's life and its control thread, which sends the messages that belong to no
+ * monitor and carries out the stop. Lock order: a monitor's lock, then the executor's; the
+ * runtime's lock comes last; the lock of the hooks comes before it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "core/monitor_impl.h"
+#include "core/registry.h"
+
+/* Stuck waits are broken this long after a stop was asked for. */
+#define GRACE_MS 1200
+/* A message of nobody is given up (not dropped: the sink keeps it) after this. */
+#define MESSAGE_MS 30000
+#define COMPONENT  "runtime"
+
+static void read_settings(panicmon_runtime *runtime)
+{
+    static const char *const names[] = {"period.node", "period.network", "period.system",
+                                        "period.repo"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        runtime->periods_ms[i] = pm_settings_ms(runtime->settings, names[i]);
+    }
+    runtime->round_deadline_ms = pm_settings_ms(runtime->settings, "round.deadline");
+    runtime->rounds = pm_settings_int(runtime->settings, "rounds");
+}
+
+static panicmon_err copy_settings(panicmon_runtime *runtime, const panicmon_settings *settings)
+{
+    return settings == NULL ? panicmon_settings_new(&runtime->settings)
+                            : pm_settings_copy(&runtime->settings, settings);
+}
+
+static panicmon_err take_registry(panicmon_runtime *runtime, panicmon_registry *registry)
+{
+    if (registry != NULL) {
+        runtime->registry = pm_registry_ref(registry);
+        return PANICMON_OK;
+    }
+    return panicmon_registry_new(&runtime->registry);
+}
+
+static panicmon_err open_store(panicmon_runtime *runtime, panicmon_error **err)
+{
+    const char *dir = pm_settings_text(runtime->settings, "state_dir");
+    return dir == NULL ? pm_store_new_memory(&runtime->store)
+                       : pm_store_new_dir(&runtime->store, dir, err);
+}
+
+panicmon_err panicmon_runtime_new(panicmon_runtime **out, panicmon_registry *registry,
+                                  const panicmon_settings *settings, panicmon_error **err)
+{
+    if (out == NULL) {
+        return PANICMON_ERR_INVAL;
+    }
+    panicmon_runtime *runtime = calloc(1, sizeof *runtime);
+    if (runtime == NULL) {
+        return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
+    }
+    (void)pthread_mutex_init(&runtime->lock, NULL);
+    (void)pthread_mutex_init(&runtime->hook_lock, NULL);
+    pm_cond_init(&runtime->changed);
+    atomic_init(&runtime->phase, PM_NEW);
+    atomic_init(&runtime->stop_asked, false);
+    runtime->pid = getpid();
+    runtime->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    panicmon_err status = runtime->stop_fd < 0 ? PANICMON_ERR_SYSTEM : PANICMON_OK;
+    if (status == PANICMON_OK) {
+        status = copy_settings(runtime, settings);
+    }
+    if (status == PANICMON_OK) {
+        read_settings(runtime);
+        status = take_registry(runtime, registry);
+    }
+    if (status == PANICMON_OK) {
+        status = open_store(runtime, err);
+    }
+    if (status != PANICMON_OK) {
+        if (err != NULL && *err == NULL) {
+            panicmon_error_set(err, status, panicmon_strerror(status));
+        }
+        panicmon_runtime_free(runtime);
+        return status;
+    }
+    *out = runtime;
+    return PANICMON_OK;
+}
+
+panicmon_err panicmon_runtime_set_log(panicmon_runtime *runtime, panicmon_log *log)
+{
+    if (runtime->phase != PM_NEW) {
+        return PANICMON_ERR_STATE;
+    }
+    panicmon_log_free(runtime->log);
+    runtime->log = pm_log_ref(log);
+    return PANICMON_OK;
+}
+
+panicmon_err panicmon_runtime_set_sink(panicmon_runtime *runtime, panicmon_sink *sink)
+{
+    if (runtime->phase != PM_NEW) {
+        return PANICMON_ERR_STATE;
+    }
+    panicmon_sink_free(runtime->sink);
+    runtime->sink = sink == NULL ? NULL : pm_sink_ref(sink);
+    return PANICMON_OK;
+}
+
+/* ---- the control thread ---- */
+
+static void free_message(pm_request *request)
+{
+    pm_request_clear(request);
+    free(request);
+}
+
+static void send_messages(panicmon_runtime *runtime)
+{
+    pthread_mutex_lock(&runtime->lock);
+    pm_request *next = runtime->first_message;
+    runtime->first_message = NULL;
+    runtime->last_message = NULL;
+    pthread_mutex_unlock(&runtime->lock);
+    while (next != NULL) {
+        pm_request *request = next;
+        next = request->next;
+        request->next = NULL;
+        runtime->channel->ops->submit(runtime->channel, request);
+    }
+}
+
+static void run_hooks(panicmon_runtime *runtime, bool stop)
+{
+    pthread_mutex_lock(&runtime->hook_lock);
+    for (const pm_hook *hook = runtime->hooks; hook != NULL; hook = hook->next) {
+        void (*call)(void *) = stop ? hook->stop : hook->start;
+        if (call != NULL) {
+            call(hook->user);
+        }
+    }
+    pthread_mutex_unlock(&runtime->hook_lock);
+}
+
+static void note_stop(void *user)
+{
+    (void)user; /* the watch only ends the wait; the flag says the rest */
+}
+
+static void control_main(void *arg)
+{
+    panicmon_runtime *runtime = arg;
+    pm_watch *watch = NULL;
+    panicmon_err watched =
+        pm_watch_new(&watch, runtime->loop, runtime->stop_fd, note_stop, runtime);
+    while (!atomic_load(&runtime->stop_asked)) {
+        send_messages(runtime);
+        int64_t now = pm_mono_ms();
+        int64_t due = runtime->channel->ops->service == NULL
+                          ? PM_NEVER
+                          : runtime->channel->ops->service(runtime->channel, now);
+        /* Without the watch a stop is noticed by looking. */
+        due = pm_earlier(due, now + (watched == PANICMON_OK ? 60000 : 200));
+        pm_loop_wait(runtime->loop, due);
+        runtime->exec->ops->reap(runtime->exec);
+    }
+    pm_watch_free(watch);
+    pthread_mutex_lock(&runtime->lock);
+    runtime->phase = PM_STOPPING;
+    pthread_mutex_unlock(&runtime->lock);
+    run_hooks(runtime, true);
+    runtime->exec->ops->request_stop(runtime->exec);
+    send_messages(runtime);
+    runtime->channel->ops->close(runtime->channel, pm_mono_ms() + GRACE_MS / 2);
+    pthread_mutex_lock(&runtime->lock);
+    runtime->control_over = true;
+    pthread_cond_broadcast(&runtime->changed);
+    pthread_mutex_unlock(&runtime->lock);
+}
+
+/* ---- start ---- */
+
+static panicmon_err default_sink(panicmon_runtime *runtime, panicmon_error **err)
+{
+    if (runtime->sink != NULL) {
+        return PANICMON_OK;
+    }
+    if (pm_settings_text(runtime->settings, "broker.url") != NULL) {
+        return panicmon_sink_new_amqp(&runtime->sink, runtime->settings, err);
+    }
+    return pm_sink_new_queue(&runtime->sink,
+                             (size_t)pm_settings_int(runtime->settings, "queue.limit"));
+}
+
+static panicmon_err open_parts(panicmon_runtime *runtime, panicmon_error **err)
+{
+    const panicmon_settings *settings = runtime->settings;
+    const pm_exec_ops *ops = pm_exec_find(panicmon_settings_get(settings, "executor"));
+    if (ops == NULL) {
+        return pm_error_setf(err, PANICMON_ERR_NOENT, "no executor '%s'",
+                             panicmon_settings_get(settings, "executor"));
+    }
+    panicmon_err status = default_sink(runtime, err);
+    if (status != PANICMON_OK) {
+        return status;
+    }
+    const pm_net_options options = {
+        .log = runtime->log,
+        .tls_ca_file = pm_settings_text(settings, "tls.ca_file"),
+        .message_limit = (size_t)pm_settings_int(settings, "rpc.limit"),
+        .connect_timeout_ms = pm_settings_ms(settings, "rpc.connect_timeout"),
+    };
+    status = pm_net_new(&runtime->net, &options);
+    if (status == PANICMON_OK) {
+        const pm_exec_env env = {.net = runtime->net,
+                                 .sink = runtime->sink,
+                                 .store = runtime->store,
+                                 .log = runtime->log,
+                                 .rpc_requests = &runtime->figures.rpc_requests,
+                                 .rpc_frames = &runtime->figures.rpc_frames,
+                                 .rpc_bytes_in = &runtime->figures.rpc_bytes_in,
+                                 .rpc_bytes_out = &runtime->figures.rpc_bytes_out};
+        status = ops->create(&runtime->exec, &env);
+    }
+    if (status == PANICMON_OK) {
+        status = pm_loop_new(&runtime->loop, runtime->net);
+    }
+    if (status == PANICMON_OK) {
+        status = runtime->sink->ops->open(runtime->sink, runtime->loop, runtime->log, COMPONENT,
+                                          &runtime->channel);
+    }
+    return status;
+}
+
+static void close_parts(panicmon_runtime *runtime)
+{
+    if (runtime->channel != NULL) {
+        runtime->channel->ops->close(runtime->channel, 0);
+        runtime->channel->ops->release(runtime->channel);
+        runtime->channel = NULL;
+    }
+    if (runtime->exec != NULL) {
+        runtime->exec->ops->free(runtime->exec);
+        runtime->exec = NULL;
+    }
+    if (runtime->loop != NULL) {
+        pm_loop_free(runtime->loop);
+        runtime->loop = NULL;
+    }
+    if (runtime->net != NULL) {
+        pm_net_free(runtime->net);
+        runtime->net = NULL;
+    }
+}
+
+/* Gives the executor what was entered before the start. From here on pm_monitor_start() does. */
+static void add_waiting(panicmon_runtime *runtime)
+{
+    for (;;) {
+        panicmon_monitor *next = NULL;
+        void *value;
+        pthread_mutex_lock(&runtime->lock);
+        if (runtime->phase == PM_NEW) {
+            runtime->phase = PM_STARTED;
+        }
+        for (size_t at = 0; next == NULL && pm_map_next(&runtime->monitors, &at, NULL, &value);) {
+            panicmon_monitor *monitor = value;
+            if (!monitor->added) {
+                monitor->added = true;
+                next = monitor;
+            }
+        }
+        pthread_mutex_unlock(&runtime->lock);
+        if (next == NULL) {
+            return;
+        }
+        if (runtime->exec->ops->add(runtime->exec, &next->task) != PANICMON_OK) {
+            pm_logf(runtime->log, PANICMON_LOG_ERROR, next->id, "could not be given a thread");
+            pm_monitor_set_stopped(next);
+        }
+    }
+}
+
+panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **err)
+{
+    if (runtime->phase != PM_NEW || runtime->pid != getpid()) {
+        return pm_error_setf(err, PANICMON_ERR_STATE, "the runtime was started before");
+    }
+    panicmon_err status = open_parts(runtime, err);
+    if (status == PANICMON_OK) {
+        status =
+            pm_thread_start(&runtime->control, "pm:control", PM_STACK_LARGE, control_main, runtime);
+    }
+    if (status != PANICMON_OK) {
+        close_parts(runtime);
+        if (err != NULL && *err == NULL) {
+            panicmon_error_set(err, status, panicmon_strerror(status));
+        }
+        return status;
+    }
+    add_waiting(runtime);
+    run_hooks(runtime, false);
+    return PANICMON_OK;
+}
+
+/* ---- stop ---- */
+
+void panicmon_runtime_request_stop(panicmon_runtime *runtime)
+{
+    int saved = errno;
+    const uint64_t one = 1;
+    atomic_store(&runtime->stop_asked, true);
+    ssize_t wrote = write(runtime->stop_fd, &one, sizeof one);
+    (void)wrote; /* full means that it is readable already */
+    errno = saved;
+}
+
+static bool wait_over(panicmon_runtime *runtime, int64_t until)
+{
+    int waited = 0;
+    pthread_mutex_lock(&runtime->lock);
+    while ((runtime->live > 0 || !runtime->control_over) && waited == 0) {
+        waited = pm_cond_wait_until(&runtime->changed, &runtime->lock, until);
+    }
+    bool over = runtime->live == 0 && runtime->control_over;
+    pthread_mutex_unlock(&runtime->lock);
+    return over;
+}
+
+panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64_t timeout_ms)
+{
+    if (pm_thread_is_ours()) {
+        return PANICMON_ERR_DEADLOCK;
+    }
+    if (runtime->phase == PM_ENDED || runtime->control == NULL) {
+        return PANICMON_OK;
+    }
+    if (!atomic_load(&runtime->stop_asked)) {
+        return PANICMON_ERR_STATE;
+    }
+    int64_t now = pm_mono_ms();
+    int64_t until = timeout_ms < 0 ? PM_NEVER : now + timeout_ms;
+    bool over = wait_over(runtime, pm_earlier(until, now + GRACE_MS));
+    while (!over) {
+        runtime->exec->ops->interrupt(runtime->exec);
+        pthread_mutex_lock(&runtime->lock);
+        bool control_over = runtime->control_over;
+        pthread_mutex_unlock(&runtime->lock);
+        if (!control_over && runtime->channel->ops->interrupt != NULL) {
+            runtime->channel->ops->interrupt(runtime->channel);
+        }
+        over = wait_over(runtime, pm_earlier(until, pm_mono_ms() + 200));
+        if (!over && pm_mono_ms() >= until) {
+            pm_logf(runtime->log, PANICMON_LOG_WARNING, COMPONENT,
+                    "%zu monitors have not stopped yet", runtime->live);
+            return PANICMON_ERR_TIMEOUT;
+        }
+    }
+    pm_thread_join(runtime->control);
+    runtime->control = NULL;
+    close_parts(runtime);
+    runtime->phase = PM_ENDED;
+    return PANICMON_OK;
+}
+
+panicmon_err panicmon_runtime_wait_idle(panicmon_runtime *runtime, int64_t timeout_ms)
+{
+    if (pm_thread_is_ours()) {
+        return PANICMON_ERR_DEADLOCK;
+    }
+    int64_t until = timeout_ms < 0 ? PM_NEVER : pm_mono_ms() + timeout_ms;
+    int waited = 0;
+    pthread_mutex_lock(&runtime->lock);
+    while (runtime->live > 0 && waited == 0) {
+        waited = pm_cond_wait_until(&runtime->changed, &runtime->lock, until);
+    }
+    bool idle = runtime->live == 0;
+    pthread_mutex_unlock(&runtime->lock);
+    return idle ? PANICMON_OK : PANICMON_ERR_TIMEOUT;
+}
+
+void panicmon_runtime_free(panicmon_runtime *runtime)
+{
+    if (runtime == NULL) {
+        return;
+    }
+    panicmon_runtime_request_stop(runtime);
+    (void)panicmon_runtime_join(runtime, -1);
+    void *value;
+    for (size_t at = 0; pm_map_next(&runtime->monitors, &at, NULL, &value); at = 0) {
+        pm_monitor_set_stopped(value); /* the runtime never started */
+    }
+    while (runtime->first_message != NULL) {
+        pm_request *next = runtime->first_message->next;
+        free_message(runtime->first_message);
+        runtime->first_message = next;
+    }
+    while (runtime->hooks != NULL) {
+        pm_hook *next = runtime->hooks->next;
+        free(runtime->hooks);
+        runtime->hooks = next;
+    }
+    pm_map_free(&runtime->monitors);
+    panicmon_sink_free(runtime->sink);
+    pm_store_free(runtime->store);
+    panicmon_registry_free(runtime->registry);
+    panicmon_settings_free(runtime->settings);
+    panicmon_log_free(runtime->log);
+    if (runtime->stop_fd >= 0) {
+        (void)close(runtime->stop_fd);
+    }
+    (void)pthread_mutex_destroy(&runtime->hook_lock);
+    (void)pthread_cond_destroy(&runtime->changed);
+    (void)pthread_mutex_destroy(&runtime->lock);
+    free(runtime);
+}
+
+bool pm_runtime_withdraw(panicmon_runtime *runtime, panicmon_monitor *monitor)
+{
+    pthread_mutex_lock(&runtime->lock);
+    bool waiting = !monitor->added;
+    monitor->added = true;
+    pthread_mutex_unlock(&runtime->lock);
+    return waiting;
+}
+
+void pm_runtime_forget(panicmon_runtime *runtime, panicmon_monitor *monitor)
+{
+    pthread_mutex_lock(&runtime->lock);
+    (void)pm_map_remove(&runtime->monitors, monitor->key);
+    pthread_mutex_unlock(&runtime->lock);
+    panicmon_monitor_free(monitor);
+    /* Last, so that nothing of a monitor is left when the runtime counts as idle. */
+    pthread_mutex_lock(&runtime->lock);
+    runtime->live--;
+    atomic_fetch_sub(&runtime->figures.monitors_running, 1);
+    pthread_cond_broadcast(&runtime->changed);
+    pthread_mutex_unlock(&runtime->lock);
+}
+
+/* ---- for the manager and the starter ---- */
+
+panicmon_registry *pm_runtime_registry(panicmon_runtime *runtime)
+{
+    return runtime->registry;
+}
+
+panicmon_log *pm_runtime_log(panicmon_runtime *runtime)
+{
+    return runtime->log;
+}
+
+const panicmon_settings *pm_runtime_settings(const panicmon_runtime *runtime)
+{
+    return runtime->settings;
+}
+
+panicmon_err pm_runtime_publish(panicmon_runtime *runtime, const char *exchange,
+                                const char *routing_key, const char *body, size_t len)
+{
+    pm_request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    request->kind = PM_REQUEST_PUBLISH;
+    request->target = strdup(exchange);
+    request->name = strdup(routing_key);
+    request->deadline = pm_mono_ms() + MESSAGE_MS;
+    request->on_done = free_message;
+    pm_buf_add(&request->in, body, len);
+    if (request->target == NULL || request->name == NULL || request->in.failed) {
+        free_message(request);
+        return PANICMON_ERR_NOMEM;
+    }
+    pthread_mutex_lock(&runtime->lock);
+    bool taken = !runtime->control_over;
+    if (taken && runtime->last_message == NULL) {
+        runtime->first_message = request;
+        runtime->last_message = request;
+    } else if (taken) {
+        runtime->last_message->next = request;
+        runtime->last_message = request;
+    }
+    if (taken && runtime->phase != PM_NEW) {
+        pm_loop_wake(runtime->loop);
+    }
+    pthread_mutex_unlock(&runtime->lock);
+    if (!taken) {
+        free_message(request);
+        return PANICMON_ERR_STATE;
+    }
+    return PANICMON_OK;
+}
+
+static pm_hook *find_hook(panicmon_runtime *runtime, void *user)
+{
+    pm_hook *hook = runtime->hooks;
+    while (hook != NULL && hook->user != user) {
+        hook = hook->next;
+    }
+    return hook;
+}
+
+static panicmon_err set_hook(panicmon_runtime *runtime, void (*start)(void *), void (*stop)(void *),
+                             void *user)
+{
+    pm_hook *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    pthread_mutex_lock(&runtime->hook_lock);
+    pm_hook *hook = find_hook(runtime, user);
+    if (hook == NULL) {
+        hook = made;
+        made = NULL;
+        hook->user = user;
+        hook->next = runtime->hooks;
+        runtime->hooks = hook;
+    }
+    if (stop != NULL) {
+        hook->stop = stop;
+    }
+    if (start != NULL) {
+        hook->start = start;
+        if (runtime->phase == PM_STARTED) {
+            start(user);
+        }
+    }
+    pthread_mutex_unlock(&runtime->hook_lock);
+    free(made);
+    return PANICMON_OK;
+}
+
+panicmon_err pm_runtime_on_start(panicmon_runtime *runtime, void (*hook)(void *user), void *user)
+{
+    return set_hook(runtime, hook, NULL, user);
+}
+
+panicmon_err pm_runtime_on_stop(panicmon_runtime *runtime, void (*hook)(void *user), void *user)
+{
+    return set_hook(runtime, NULL, hook, user);
+}
+
+void pm_runtime_off(panicmon_runtime *runtime, void *user)
+{
+    pthread_mutex_lock(&runtime->hook_lock);
+    pm_hook **link = &runtime->hooks;
+    while (*link != NULL && (*link)->user != user) {
+        link = &(*link)->next;
+    }
+    pm_hook *hook = *link;
+    if (hook != NULL) {
+        *link = hook->next;
+    }
+    pthread_mutex_unlock(&runtime->hook_lock);
+    free(hook);
+}
+
+/* ---- the queue of a runtime without a sink ---- */
+
+static bool has_queue(const panicmon_runtime *runtime)
+{
+    return runtime->sink != NULL && pm_sink_queue_fd(runtime->sink) >= 0;
+}
+
+int panicmon_runtime_event_fd(const panicmon_runtime *runtime)
+{
+    return has_queue(runtime) ? pm_sink_queue_fd(runtime->sink) : -1;
+}
+
+panicmon_err panicmon_runtime_next(panicmon_runtime *runtime, panicmon_message **out)
+{
+    pm_queued *taken = NULL;
+    if (!has_queue(runtime)) {
+        return PANICMON_ERR_STATE;
+    }
+    panicmon_err status = pm_sink_queue_take(runtime->sink, &taken);
+    if (status == PANICMON_OK) {
+        *out = (panicmon_message *)taken;
+    }
+    return status;
+}
+
+static const pm_queued *queued(const panicmon_message *message)
+{
+    return (const pm_queued *)message;
+}
+
+const char *panicmon_message_exchange(const panicmon_message *message)
+{
+    return queued(message)->exchange;
+}
+
+const char *panicmon_message_routing_key(const panicmon_message *message)
+{
+    return queued(message)->routing_key;
+}
+
+const char *panicmon_message_body(const panicmon_message *message, size_t *len)
+{
+    if (len != NULL) {
+        *len = queued(message)->len;
+    }
+    return queued(message)->body;
+}
+
+void panicmon_message_free(panicmon_message *message)
+{
+    if (message != NULL) {
+        pm_queued_free((pm_queued *)message);
+    }
+}
