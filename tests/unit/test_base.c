@@ -1,0 +1,241 @@
+/* test_base.c: buffers, UTF-8, URLs, maps, errors, the log and the state store. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <panicmon/log.h>
+#include <panicmon/version.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/map.h"
+#include "base/url.h"
+#include "base/utf8.h"
+#include "net/store.h"
+
+START_TEST(json_strings_are_escaped)
+{
+    pm_buf buf = {0};
+    const char text[] = "a\"b\\c\n\x01\xc3\xa9\xff";
+    pm_buf_json_string(&buf, text, sizeof text - 1);
+    ck_assert_str_eq(buf.data, "\"a\\\"b\\\\c\\n\\u0001\xc3\xa9\\ufffd\"");
+    pm_buf_free(&buf);
+}
+END_TEST
+
+START_TEST(numbers_and_formats_append)
+{
+    pm_buf buf = {0};
+    pm_buf_int(&buf, INT64_MIN);
+    pm_buf_format(&buf, " %s %d", "x", 7);
+    ck_assert_str_eq(buf.data, "-9223372036854775808 x 7");
+    size_t len;
+    char *taken = pm_buf_take(&buf, &len);
+    ck_assert_uint_eq(len, strlen(taken));
+    ck_assert_ptr_null(buf.data);
+    free(taken);
+}
+END_TEST
+
+START_TEST(utf8_rejects_what_rfc3629_rejects)
+{
+    static const char *const good[] = {"", "abc", "\xc2\x80", "\xe0\xa0\x80", "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {
+        "\x80",         "\xc0\x80",         "\xc1\xbf",         "\xe0\x9f\xbf",
+        "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80",
+        "\xc2",         "\xe2\x82"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        ck_assert_msg(pm_utf8_valid(good[i], strlen(good[i])), "good %zu", i);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_msg(!pm_utf8_valid(bad[i], strlen(bad[i])), "bad %zu", i);
+    }
+}
+END_TEST
+
+START_TEST(urls_come_apart)
+{
+    pm_url url;
+    ck_assert_int_eq(pm_url_parse(&url, "amqps://us%40er:p%3Aw@[::1]:99/v?x", "amqp amqps", NULL),
+                     0);
+    ck_assert(url.tls);
+    ck_assert_str_eq(url.user, "us@er");
+    ck_assert_str_eq(url.pass, "p:w");
+    ck_assert_str_eq(url.host, "::1");
+    ck_assert_uint_eq(url.port, 99);
+    ck_assert_str_eq(url.path, "/v?x");
+    pm_url_free(&url);
+    ck_assert_int_eq(pm_url_parse(&url, "wss://host", "ws wss", NULL), 0);
+    ck_assert_uint_eq(url.port, 443);
+    ck_assert_ptr_null(url.user);
+    ck_assert_str_eq(url.path, "");
+    pm_url_free(&url);
+}
+END_TEST
+
+START_TEST(bad_urls_are_refused_without_their_password)
+{
+    static const char *const bad[] = {"",           "ws:/x",    "http://x",     "ws://",
+                                      "ws://:80",   "ws://x:0", "ws://x:65536", "ws://x:8a",
+                                      "ws://[::1",  "ws://x y", "ws://u:%zz@x", "ws://u:%00@x",
+                                      "ws://[::1]8"};
+    pm_url url;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        panicmon_error *err = NULL;
+        ck_assert_msg(pm_url_parse(&url, bad[i], "ws wss", &err) == PANICMON_ERR_INVAL, "%s",
+                      bad[i]);
+        ck_assert_ptr_nonnull(err);
+        panicmon_error_free(err);
+    }
+    panicmon_error *err = NULL;
+    ck_assert_int_ne(pm_url_parse(&url, "ws://me:secret@x:99999", "ws", &err), 0);
+    ck_assert_ptr_null(strstr(panicmon_error_message(err), "secret"));
+    panicmon_error_free(err);
+}
+END_TEST
+
+START_TEST(map_keeps_what_it_is_given)
+{
+    pm_map map = {0};
+    static int values[1000];
+    char key[32];
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(key, sizeof key, "key%d", i);
+        ck_assert(pm_map_set(&map, key, &values[i]));
+    }
+    for (int i = 0; i < 1000; i += 2) {
+        (void)snprintf(key, sizeof key, "key%d", i);
+        ck_assert_ptr_eq(pm_map_remove(&map, key), &values[i]);
+        ck_assert_ptr_null(pm_map_remove(&map, key));
+    }
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(key, sizeof key, "key%d", i);
+        ck_assert_ptr_eq(pm_map_get(&map, key), i % 2 == 0 ? NULL : &values[i]);
+    }
+    size_t seen = 0;
+    for (size_t at = 0; pm_map_next(&map, &at, NULL, NULL);) {
+        seen++;
+    }
+    ck_assert_uint_eq(seen, 500);
+    pm_map_free(&map);
+}
+END_TEST
+
+START_TEST(every_error_code_has_a_name_and_a_text)
+{
+    for (size_t i = 0; i < panicmon_err_count(); i++) {
+        panicmon_err code;
+        const char *name;
+        const char *text;
+        ck_assert_int_eq(panicmon_err_at(i, &code, &name, &text), 0);
+        ck_assert_str_eq(panicmon_err_name(code), name);
+        ck_assert_str_eq(panicmon_strerror(code), text);
+    }
+    ck_assert_int_eq(panicmon_err_at(panicmon_err_count(), NULL, NULL, NULL), PANICMON_ERR_INVAL);
+    ck_assert_str_eq(panicmon_strerror((panicmon_err)-999), "unknown error");
+    panicmon_error *err = NULL;
+    ck_assert_int_eq(pm_error_setf(&err, PANICMON_ERR_PARSE, "%d", 5), PANICMON_ERR_PARSE);
+    ck_assert_int_eq(panicmon_error_code(err), PANICMON_ERR_PARSE);
+    ck_assert_str_eq(panicmon_error_message(err), "5");
+    panicmon_error_free(err);
+}
+END_TEST
+
+static void count_freed(void *user)
+{
+    ++*(int *)user;
+}
+
+static void keep_line(void *user, panicmon_log_level level, const char *component,
+                      const char *message)
+{
+    (void)level;
+    (void)component;
+    (void)message;
+    ++*(int *)user;
+}
+
+START_TEST(log_drops_what_is_above_its_level)
+{
+    int calls = 0;
+    panicmon_log *log = NULL;
+    ck_assert_int_eq(panicmon_log_new(&log, keep_line, &calls, NULL), 0);
+    panicmon_log_write(log, PANICMON_LOG_INFO, "c", "m");
+    panicmon_log_write(log, PANICMON_LOG_DEBUG, "c", "m");
+    ck_assert_int_eq(calls, 1);
+    panicmon_log_set_level(log, PANICMON_LOG_DEBUG);
+    panicmon_log_write(log, PANICMON_LOG_DEBUG, "c", "m");
+    ck_assert_int_eq(calls, 2);
+    panicmon_log_free(log);
+    int freed = 0;
+    ck_assert_int_ne(panicmon_log_new(&log, NULL, &freed, count_freed), 0);
+    ck_assert_int_eq(freed, 1);
+}
+END_TEST
+
+static void check_store(pm_store *store)
+{
+    pm_buf value = {0};
+    ck_assert_int_eq(pm_store_load(store, "a/b", &value), PANICMON_ERR_NOENT);
+    ck_assert_int_eq(pm_store_save(store, "a/b", "one", 3), 0);
+    ck_assert_int_eq(pm_store_save(store, "a/b", "second", 6), 0);
+    ck_assert_int_eq(pm_store_load(store, "a/b", &value), 0);
+    ck_assert_str_eq(value.data, "second");
+    pm_buf_free(&value);
+}
+
+START_TEST(memory_store_keeps_values)
+{
+    pm_store *store = NULL;
+    ck_assert_int_eq(pm_store_new_memory(&store), 0);
+    check_store(store);
+    pm_store_free(store);
+}
+END_TEST
+
+START_TEST(directory_store_survives_and_has_one_writer)
+{
+    char path[] = "/tmp/pm-store-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    pm_store *store = NULL;
+    ck_assert_int_eq(pm_store_new_dir(&store, path, NULL), 0);
+    check_store(store);
+    pm_store *second = NULL;
+    ck_assert_int_eq(pm_store_new_dir(&second, path, NULL), PANICMON_ERR_SYSTEM);
+    pm_store_free(store);
+    ck_assert_int_eq(pm_store_new_dir(&store, path, NULL), 0);
+    pm_buf value = {0};
+    ck_assert_int_eq(pm_store_load(store, "a/b", &value), 0);
+    ck_assert_str_eq(value.data, "second");
+    pm_buf_free(&value);
+    pm_store_free(store);
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -r %s", path);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("base");
+    TCase *all = tcase_create("all");
+    tcase_add_test(all, json_strings_are_escaped);
+    tcase_add_test(all, numbers_and_formats_append);
+    tcase_add_test(all, utf8_rejects_what_rfc3629_rejects);
+    tcase_add_test(all, urls_come_apart);
+    tcase_add_test(all, bad_urls_are_refused_without_their_password);
+    tcase_add_test(all, map_keeps_what_it_is_given);
+    tcase_add_test(all, every_error_code_has_a_name_and_a_text);
+    tcase_add_test(all, log_drops_what_is_above_its_level);
+    tcase_add_test(all, memory_store_keeps_values);
+    tcase_add_test(all, directory_store_survives_and_has_one_writer);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
