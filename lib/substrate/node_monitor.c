@@ -126,6 +126,7 @@ static panicmon_err fail(node_monitor *monitor, panicmon_round *round, int code,
     pm_buf body = {0};
     pm_buf_format(&told, "%s%s%s (code %d)", message, *detail == '\0' ? "" : ": ", detail, code);
     panicmon_round_fail(round, status, told.failed ? message : told.data);
+    pm_buf_clear(&monitor->facts.genesis); /* the node may come back as another one: ask again */
     pm_node_error_sample(&body, monitor->config, panicmon_round_name(round), code, message);
     panicmon_err published = publish(monitor, round, &body);
     pm_buf_free(&told);
