@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(build-essential cmake pkg-config librabbitmq-dev libhiredis-dev libwebsockets-dev
-          libjansson-dev libssl-dev zlib1g-dev libxxhash-dev libb2-dev check libsubunit-dev)
+          libjansson-dev libssl-dev zlib1g-dev libxxhash-dev libb2-dev check libsubunit-dev
+          redis-server rabbitmq-server)
 missing=()
 for package in "${packages[@]}"; do
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")

@@ -19,6 +19,8 @@
 /* A message of nobody is given up (not dropped: the sink keeps it) after this. */
 #define MESSAGE_MS 30000
 #define COMPONENT  "runtime"
+/* Before the keys of the state store, so that they stand apart from PANIC's own. */
+#define REDIS_PREFIX "panicmon:"
 
 static void read_settings(panicmon_runtime *runtime)
 {
@@ -48,7 +50,11 @@ static panicmon_err take_registry(panicmon_runtime *runtime, panicmon_registry *
 
 static panicmon_err open_store(panicmon_runtime *runtime, panicmon_error **err)
 {
+    const char *redis = pm_settings_text(runtime->settings, "redis.url");
     const char *dir = pm_settings_text(runtime->settings, "state_dir");
+    if (redis != NULL) {
+        return pm_store_new_redis(&runtime->store, redis, REDIS_PREFIX, runtime->log, err);
+    }
     return dir == NULL ? pm_store_new_memory(&runtime->store)
                        : pm_store_new_dir(&runtime->store, dir, err);
 }
@@ -77,9 +83,6 @@ panicmon_err panicmon_runtime_new(panicmon_runtime **out, panicmon_registry *reg
     if (status == PANICMON_OK) {
         read_settings(runtime);
         status = take_registry(runtime, registry);
-    }
-    if (status == PANICMON_OK) {
-        status = open_store(runtime, err);
     }
     if (status != PANICMON_OK) {
         if (err != NULL && *err == NULL) {
@@ -206,6 +209,9 @@ static panicmon_err open_parts(panicmon_runtime *runtime, panicmon_error **err)
                              panicmon_settings_get(settings, "executor"));
     }
     panicmon_err status = default_sink(runtime, err);
+    if (status == PANICMON_OK) {
+        status = open_store(runtime, err);
+    }
     if (status != PANICMON_OK) {
         return status;
     }
@@ -256,6 +262,8 @@ static void close_parts(panicmon_runtime *runtime)
         pm_net_free(runtime->net);
         runtime->net = NULL;
     }
+    pm_store_free(runtime->store);
+    runtime->store = NULL;
 }
 
 /* Gives the executor what was entered before the start. From here on pm_monitor_start() does. */
@@ -407,7 +415,6 @@ void panicmon_runtime_free(panicmon_runtime *runtime)
     }
     pm_map_free(&runtime->monitors);
     panicmon_sink_free(runtime->sink);
-    pm_store_free(runtime->store);
     panicmon_registry_free(runtime->registry);
     panicmon_settings_free(runtime->settings);
     panicmon_log_free(runtime->log);

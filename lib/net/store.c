@@ -1,5 +1,6 @@
-/* store.c: the state store in memory and in a directory. One lock for all keys: values are small
- * and rare. Directory: one file a key, written aside, synced, renamed into place. */
+/* store.c: the state store in memory and in a directory; redis.c has the third kind. One lock for
+ * all keys: values are small and rare. Directory: one file a key, written aside, synced, renamed
+ * into place. */
 #include "net/store.h"
 
 #include <errno.h>
@@ -15,17 +16,25 @@
 #include "base/error.h"
 #include "base/map.h"
 
-struct pm_store {
+typedef struct local_store {
+    pm_store base;
     pthread_mutex_t lock;
     pm_map values; /* key -> pm_buf *; memory only; guarded by lock */
     int dir;       /* -1: memory */
     int lock_file; /* held while open: one writer per directory */
-};
+} local_store;
 
-static pm_store *make(void)
+static panicmon_err local_load(pm_store *base, const char *key, pm_buf *value);
+static panicmon_err local_save(pm_store *base, const char *key, const void *value, size_t len);
+static void local_free(pm_store *base);
+
+static const pm_store_ops local_ops = {.load = local_load, .save = local_save, .free = local_free};
+
+static local_store *make(void)
 {
-    pm_store *store = calloc(1, sizeof *store);
+    local_store *store = calloc(1, sizeof *store);
     if (store != NULL) {
+        store->base.ops = &local_ops;
         store->dir = -1;
         store->lock_file = -1;
         (void)pthread_mutex_init(&store->lock, NULL);
@@ -35,13 +44,17 @@ static pm_store *make(void)
 
 panicmon_err pm_store_new_memory(pm_store **out)
 {
-    *out = make();
-    return *out == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
+    local_store *store = make();
+    if (store == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    *out = &store->base;
+    return PANICMON_OK;
 }
 
 panicmon_err pm_store_new_dir(pm_store **out, const char *path, panicmon_error **err)
 {
-    pm_store *store = make();
+    local_store *store = make();
     if (store == NULL) {
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
@@ -57,10 +70,10 @@ panicmon_err pm_store_new_dir(pm_store **out, const char *path, panicmon_error *
         problem = "another process uses it";
     }
     if (problem != NULL) {
-        pm_store_free(store);
+        local_free(&store->base);
         return pm_error_setf(err, PANICMON_ERR_SYSTEM, "state_dir '%s': %s", path, problem);
     }
-    *out = store;
+    *out = &store->base;
     return PANICMON_OK;
 }
 
@@ -137,8 +150,9 @@ static panicmon_err save_file(int dir, const char *name, const void *value, size
     return status;
 }
 
-panicmon_err pm_store_load(pm_store *store, const char *key, pm_buf *value)
+static panicmon_err local_load(pm_store *base, const char *key, pm_buf *value)
 {
+    local_store *store = (local_store *)base;
     panicmon_err status = PANICMON_ERR_NOENT;
     pm_buf name = {0};
     pthread_mutex_lock(&store->lock);
@@ -157,7 +171,7 @@ panicmon_err pm_store_load(pm_store *store, const char *key, pm_buf *value)
     return status;
 }
 
-static panicmon_err save_memory(pm_store *store, const char *key, const void *value, size_t len)
+static panicmon_err save_memory(local_store *store, const char *key, const void *value, size_t len)
 {
     pm_buf *held = pm_map_get(&store->values, key);
     pm_buf copy = {0};
@@ -178,8 +192,9 @@ static panicmon_err save_memory(pm_store *store, const char *key, const void *va
     return PANICMON_OK;
 }
 
-panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, size_t len)
+static panicmon_err local_save(pm_store *base, const char *key, const void *value, size_t len)
 {
+    local_store *store = (local_store *)base;
     panicmon_err status;
     pm_buf name = {0};
     pthread_mutex_lock(&store->lock);
@@ -194,11 +209,9 @@ panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, 
     return status;
 }
 
-void pm_store_free(pm_store *store)
+static void local_free(pm_store *base)
 {
-    if (store == NULL) {
-        return;
-    }
+    local_store *store = (local_store *)base;
     void *value;
     for (size_t at = 0; pm_map_next(&store->values, &at, NULL, &value);) {
         pm_buf_free(value);
@@ -213,4 +226,21 @@ void pm_store_free(pm_store *store)
     }
     (void)pthread_mutex_destroy(&store->lock);
     free(store);
+}
+
+panicmon_err pm_store_load(pm_store *store, const char *key, pm_buf *value)
+{
+    return store->ops->load(store, key, value);
+}
+
+panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, size_t len)
+{
+    return store->ops->save(store, key, value, len);
+}
+
+void pm_store_free(pm_store *store)
+{
+    if (store != NULL) {
+        store->ops->free(store);
+    }
 }

@@ -1,5 +1,5 @@
 /* store.h: the state store: small values under text keys. Shared by all threads; a call blocks no
- * longer than the store's own medium takes. */
+ * longer than STORE_WAIT_MS or one write to disk takes. */
 #ifndef PM_STORE_H
 #define PM_STORE_H
 
@@ -8,12 +8,32 @@
 
 #include "base/buf.h"
 
+/* How long a load may wait for a store that is away. */
+#define PM_STORE_WAIT_MS 2000
+
 typedef struct pm_store pm_store;
+
+/* A kind of store; its object begins with a pm_store. All functions are called by any thread. */
+typedef struct pm_store_ops {
+    panicmon_err (*load)(pm_store *store, const char *key, pm_buf *value);
+    panicmon_err (*save)(pm_store *store, const char *key, const void *value, size_t len);
+    void (*free)(pm_store *store);
+} pm_store_ops;
+
+struct pm_store {
+    const pm_store_ops *ops;
+};
 
 /* In memory: gone with the process. */
 panicmon_err pm_store_new_memory(pm_store **out);
 /* One file per key in the directory `path` (made when absent), replaced atomically and synced. */
 panicmon_err pm_store_new_dir(pm_store **out, const char *path, panicmon_error **err);
+/* In Redis, under keys that begin with `prefix`: redis://[[user]:password@]host[:port][/database]
+ * or unix:/path[?db=N]. Calls never talk to the server themselves: a thread does, and keeps what
+ * was read and written in memory. While Redis is away saves succeed and are sent later; loads of
+ * keys not seen before fail with ERR_REDIS after PM_STORE_WAIT_MS. */
+panicmon_err pm_store_new_redis(pm_store **out, const char *url, const char *prefix,
+                                panicmon_log *log, panicmon_error **err);
 /* ERR_NOENT: no such key. The value is appended to `value`. */
 panicmon_err pm_store_load(pm_store *store, const char *key, pm_buf *value);
 panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, size_t len);

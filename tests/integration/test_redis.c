@@ -1,0 +1,171 @@
+/* test_redis.c: the state store against a real redis-server of its own on a free port. Skipped
+ * (77) where there is none. */
+#include <check.h>
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/store.h"
+
+static char directory[] = "/tmp/pm-redis-XXXXXX";
+static char url[64];
+static int port;
+static pid_t server;
+
+static int free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&at, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &size) != 0) {
+        exit(1);
+    }
+    close(fd);
+    return ntohs(at.sin_port);
+}
+
+static void start_server(void)
+{
+    char number[16];
+    (void)snprintf(number, sizeof number, "%d", port);
+    server = fork();
+    ck_assert_int_ge(server, 0);
+    if (server == 0) {
+        execlp("redis-server", "redis-server", "--port", number, "--bind", "127.0.0.1", "--dir",
+               directory, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+               "--requirepass", "pw", "--loglevel", "warning", "--logfile", "log", (char *)NULL);
+        _exit(127);
+    }
+}
+
+static void kill_server(void)
+{
+    kill(server, SIGKILL);
+    (void)waitpid(server, NULL, 0);
+}
+
+/* Loads until it works or ten seconds passed: the server may still be starting. */
+static panicmon_err load(pm_store *store, const char *key, pm_buf *value)
+{
+    panicmon_err status;
+    int64_t until = pm_mono_ms() + 10000;
+    do {
+        status = pm_store_load(store, key, value);
+    } while (status == PANICMON_ERR_REDIS && pm_mono_ms() < until);
+    return status;
+}
+
+static pm_store *open_store(const char *at)
+{
+    pm_store *store = NULL;
+    panicmon_error *err = NULL;
+    ck_assert_msg(pm_store_new_redis(&store, at, "t:", NULL, &err) == PANICMON_OK, "%s",
+                  panicmon_error_message(err));
+    return store;
+}
+
+static void expect(const char *at, const char *key, const char *text)
+{
+    pm_store *store = open_store(at);
+    pm_buf value = {0};
+    ck_assert_int_eq(load(store, key, &value), PANICMON_OK);
+    ck_assert_str_eq(value.data, text);
+    pm_buf_free(&value);
+    pm_store_free(store);
+}
+
+START_TEST(values_survive_in_redis)
+{
+    pm_buf value = {0};
+    start_server();
+    pm_store *store = open_store(url);
+    ck_assert_int_eq(load(store, "none", &value), PANICMON_ERR_NOENT);
+    ck_assert_int_eq(pm_store_save(store, "k", "one", 3), PANICMON_OK);
+    ck_assert_int_eq(pm_store_save(store, "k", "two", 3), PANICMON_OK);
+    ck_assert_int_eq(load(store, "k", &value), PANICMON_OK);
+    ck_assert_str_eq(value.data, "two");
+    pm_buf_free(&value);
+    pm_store_free(store);
+    expect(url, "k", "two");
+    kill_server();
+}
+END_TEST
+
+START_TEST(writes_while_redis_is_away_are_sent_when_it_is_back)
+{
+    start_server();
+    pm_store *store = open_store(url);
+    ck_assert_int_eq(pm_store_save(store, "a", "1", 1), PANICMON_OK);
+    pm_buf value = {0};
+    ck_assert_int_eq(load(store, "other", &value), PANICMON_ERR_NOENT); /* "a" went before it */
+    kill_server();
+    ck_assert_int_eq(pm_store_save(store, "a", "2", 1), PANICMON_OK);
+    ck_assert_int_eq(pm_store_load(store, "a", &value), PANICMON_OK);
+    ck_assert_str_eq(value.data, "2");
+    pm_buf_clear(&value);
+    ck_assert_int_eq(pm_store_load(store, "unseen", &value), PANICMON_ERR_REDIS);
+    start_server();
+    ck_assert_int_eq(load(store, "unseen", &value), PANICMON_ERR_NOENT);
+    pm_store_free(store);
+    pm_buf_free(&value);
+    expect(url, "a", "2");
+    kill_server();
+}
+END_TEST
+
+START_TEST(databases_are_apart_and_bad_urls_refused)
+{
+    char other[80];
+    pm_buf value = {0};
+    start_server();
+    (void)snprintf(other, sizeof other, "%s/3", url);
+    pm_store *store = open_store(other);
+    ck_assert_int_eq(pm_store_save(store, "d", "x", 1), PANICMON_OK);
+    ck_assert_int_eq(load(store, "d2", &value), PANICMON_ERR_NOENT);
+    pm_store_free(store);
+    expect(other, "d", "x");
+    store = open_store(url);
+    ck_assert_int_eq(load(store, "d", &value), PANICMON_ERR_NOENT);
+    pm_store_free(store);
+    static const char *const bad[] = {"redis://h/x", "redis://h/-1", "unix:relative", "http://h"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(pm_store_new_redis(&store, bad[i], "t:", NULL, NULL), PANICMON_ERR_INVAL);
+    }
+    pm_buf_free(&value);
+    kill_server();
+}
+END_TEST
+
+int main(void)
+{
+    if (system("command -v redis-server >/dev/null") != 0) {
+        puts("skipped: redis-server is not installed");
+        return 77;
+    }
+    if (mkdtemp(directory) == NULL) {
+        return 1;
+    }
+    port = free_port();
+    (void)snprintf(url, sizeof url, "redis://:pw@127.0.0.1:%d", port);
+    Suite *suite = suite_create("redis");
+    TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 60);
+    tcase_add_test(all, values_survive_in_redis);
+    tcase_add_test(all, writes_while_redis_is_away_are_sent_when_it_is_back);
+    tcase_add_test(all, databases_are_apart_and_bad_urls_refused);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -rf %s", directory);
+    return system(command) == 0 && failed == 0 ? 0 : 1;
+}
