@@ -2,6 +2,8 @@
 #ifndef PM_STRATEGY_H
 #define PM_STRATEGY_H
 
+#include <stdatomic.h>
+
 #include <panicmon/strategy.h>
 
 typedef struct pm_strategy pm_strategy;
@@ -9,7 +11,7 @@ typedef struct pm_strategy pm_strategy;
 struct pm_strategy {
     panicmon_strategy_ops ops; /* at this library's size, tail zero-filled */
     void *user;
-    /* atomic reference count behind; see strategy.c */
+    atomic_int refs;
 };
 
 /* Imports a table by its struct_size: shorter is zero-filled, longer must be zero past what we
@@ -21,7 +23,7 @@ void pm_strategy_free(pm_strategy *strategy); /* drops a reference; user_free wi
 
 /* The import rule itself, for any ops table: `known` = sizeof as we know it, `least` = size of
  * version 1.0. */
-panicmon_err pm_ops_import(void *to, size_t known, size_t least, const void *from,
-                           const char *what, panicmon_error **err);
+panicmon_err pm_ops_import(void *to, size_t known, size_t least, const void *from, const char *what,
+                           panicmon_error **err);
 
 #endif
