@@ -5,6 +5,7 @@
 #ifndef PM_WS_H
 #define PM_WS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <panicmon/error.h>
@@ -20,6 +21,7 @@ typedef struct pm_net_options {
     const char *tls_ca_file;    /* NULL: the system's */
     size_t message_limit;       /* largest message taken from a peer, bytes */
     int64_t connect_timeout_ms; /* name, TCP, TLS and upgrade together */
+    size_t loop_fds;            /* descriptors one loop must hold; 0: enough for one monitor */
 } pm_net_options;
 
 panicmon_err pm_net_new(pm_net **out, const pm_net_options *options);

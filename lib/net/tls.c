@@ -1,0 +1,123 @@
+/* tls.c: see tls.h. */
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+struct pm_tls {
+    pthread_mutex_t lock; /* guards the making of context */
+    SSL_CTX *context;
+};
+
+static bool is_numeric(const char *host)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+/* Server names are names (RFC 6066 3): libwebsockets sends addresses too, and "[" for IPv6. */
+static void drop_numeric_name(const SSL *ssl, int where, int result)
+{
+    (void)result;
+    if ((where & SSL_CB_HANDSHAKE_START) == 0) {
+        return;
+    }
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (name != NULL && (name[0] == '[' || is_numeric(name))) {
+        /* The callback's const guards the handshake state, which has not begun. */
+        SSL *own = (SSL *)(uintptr_t)ssl;
+        (void)SSL_set_tlsext_host_name(own, NULL);
+    }
+}
+
+static SSL_CTX *make_context(const char *ca_file)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (context == NULL) {
+        return NULL;
+    }
+    bool good = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+                (ca_file == NULL ? SSL_CTX_set_default_verify_paths(context) == 1
+                                 : SSL_CTX_load_verify_locations(context, ca_file, NULL) == 1);
+    if (!good) {
+        ERR_clear_error();
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_info_callback(context, drop_numeric_name);
+    return context;
+}
+
+panicmon_err pm_tls_new(pm_tls **out, const char *ca_file)
+{
+    pm_tls *tls = calloc(1, sizeof *tls);
+    if (tls == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    if (ca_file != NULL) {
+        tls->context = make_context(ca_file);
+        if (tls->context == NULL) {
+            free(tls);
+            return PANICMON_ERR_INVAL;
+        }
+    }
+    (void)pthread_mutex_init(&tls->lock, NULL);
+    *out = tls;
+    return PANICMON_OK;
+}
+
+void pm_tls_free(pm_tls *tls)
+{
+    if (tls != NULL) {
+        SSL_CTX_free(tls->context);
+        (void)pthread_mutex_destroy(&tls->lock);
+        free(tls);
+    }
+}
+
+void *pm_tls_context(pm_tls *tls)
+{
+    pthread_mutex_lock(&tls->lock);
+    if (tls->context == NULL) {
+        tls->context = make_context(NULL);
+    }
+    pthread_mutex_unlock(&tls->lock);
+    return tls->context;
+}
+
+bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checked, char *why,
+                  size_t room)
+{
+    X509_STORE_CTX *store = store_context;
+    if (!good) {
+        (void)snprintf(why, room, "certificate refused: %s",
+                       X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+        return false;
+    }
+    if (X509_STORE_CTX_get_error_depth(store) != 0) {
+        return true;
+    }
+    X509 *own = X509_STORE_CTX_get_current_cert(store);
+    bool fits = own != NULL && (is_numeric(host)
+                                    ? X509_check_ip_asc(own, host, 0) == 1
+                                    : X509_check_host(own, host, strlen(host),
+                                                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+                                                      NULL) == 1);
+    if (!fits) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
+        (void)snprintf(why, room, "certificate refused: it is not for %s", host);
+        return false;
+    }
+    *checked = true;
+    return true;
+}

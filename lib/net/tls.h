@@ -1,0 +1,27 @@
+/* tls.h: the one TLS client context that all loops of a runtime share, and the judgement over a
+ * peer's certificate. tls.c alone includes OpenSSL. Any thread. */
+#ifndef PM_TLS_H
+#define PM_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <panicmon/error.h>
+
+typedef struct pm_tls pm_tls;
+
+/* `ca_file`: who is trusted, PEM; NULL: the system's store, loaded when first needed.
+ * ERR_INVAL: the file cannot be read or holds no certificate. */
+panicmon_err pm_tls_new(pm_tls **out, const char *ca_file);
+void pm_tls_free(pm_tls *tls);
+
+/* The SSL_CTX, borrowed; NULL when it cannot be made. */
+void *pm_tls_context(pm_tls *tls);
+
+/* For the verify callback of a handshake: whether this certificate of the chain is good, and, for
+ * the peer's own (then `*checked` is set), whether it is for `host`, a name or an IP address.
+ * `store_context` is the X509_STORE_CTX. Writes why not. */
+bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checked, char *why,
+                  size_t room);
+
+#endif
