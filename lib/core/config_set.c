@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/map.h"
 
 #define WORDS_MAX 8
 
@@ -34,6 +35,7 @@ struct panicmon_config_set {
     char *words[WORDS_MAX];
     panicmon_config **entries;
     size_t count;
+    pm_map index; /* id -> entry */
 };
 
 static char *copy_bytes(const char *text, size_t len)
@@ -144,6 +146,10 @@ static panicmon_err add_entry(panicmon_config_set *set, const char *id, pm_json 
     }
     panicmon_config *made = config_make(set, id, value);
     if (made == NULL) {
+        return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
+    }
+    if (!pm_map_set(&set->index, id, made)) {
+        config_free(made);
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
     set->entries[set->count++] = made;
@@ -259,6 +265,7 @@ void pm_config_set_free(panicmon_config_set *set)
     for (size_t i = 0; i < WORDS_MAX; i++) {
         free(set->words[i]);
     }
+    pm_map_free(&set->index);
     free(set->entries);
     free(set->routing_key);
     free(set);
@@ -266,12 +273,7 @@ void pm_config_set_free(panicmon_config_set *set)
 
 const panicmon_config *pm_config_set_find(const panicmon_config_set *set, const char *id)
 {
-    for (size_t i = 0; i < set->count; i++) {
-        if (strcmp(set->entries[i]->id, id) == 0) {
-            return set->entries[i];
-        }
-    }
-    return NULL;
+    return pm_map_get(&set->index, id);
 }
 
 const char *panicmon_config_set_routing_key(const panicmon_config_set *set)
@@ -497,6 +499,16 @@ static bool same_value(pm_json a, pm_json b)
         return same_array(a, b);
     }
     return a.len == b.len && memcmp(a.text, b.text, a.len) == 0;
+}
+
+bool pm_config_set_same(const panicmon_config_set *a, const panicmon_config_set *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        const panicmon_config *other = pm_config_set_find(b, a->entries[i]->id);
+        same = other != NULL && pm_config_same(a->entries[i], other);
+    }
+    return same;
 }
 
 bool pm_config_same(const panicmon_config *a, const panicmon_config *b)

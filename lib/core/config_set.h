@@ -35,6 +35,7 @@ panicmon_err pm_plan_make(panicmon_plan *plan, const pm_strategy *strategy,
 void pm_plan_free(panicmon_plan *plan);
 
 /* Whether two configs say the same, blanks and the order of members aside. */
+bool pm_config_set_same(const panicmon_config_set *a, const panicmon_config_set *b);
 bool pm_config_same(const panicmon_config *a, const panicmon_config *b);
 
 #endif

@@ -88,6 +88,7 @@ static panicmon_err take_launch(panicmon_monitor *monitor, panicmon_launch *laun
                               .kind = launch->kind};
     launch->name = launch->chain_id = launch->source_id = launch->source_name = NULL;
     set_identity(monitor, identity);
+    atomic_fetch_add(&monitor->runtime->identities, 1);
     monitor->ops = launch->ops;
     monitor->state = launch->monitor;
     monitor->period_ms =
@@ -162,6 +163,7 @@ static panicmon_monitor *monitor_make(panicmon_runtime *runtime, const char *key
     atomic_init(&monitor->alive_ms, 0);
     atomic_init(&monitor->can_update, false);
     atomic_init(&monitor->in_turn, false);
+    atomic_init(&monitor->turn_ms, 0);
     atomic_init(&monitor->identity, NULL);
     (void)pthread_mutex_init(&monitor->lock, NULL);
     pm_cond_init(&monitor->stopped);
@@ -303,6 +305,26 @@ panicmon_err panicmon_monitor_join(panicmon_monitor *monitor, int64_t timeout_ms
     bool stopped = monitor->is_stopped;
     pthread_mutex_unlock(&monitor->lock);
     return stopped ? PANICMON_OK : PANICMON_ERR_TIMEOUT;
+}
+
+panicmon_monitor *pm_monitor_ref(panicmon_monitor *monitor)
+{
+    atomic_fetch_add(&monitor->refs, 1);
+    return monitor;
+}
+
+bool pm_monitor_key_taken(panicmon_runtime *runtime, const char *key)
+{
+    pthread_mutex_lock(&runtime->lock);
+    bool taken = pm_map_get(&runtime->monitors, key) != NULL;
+    pthread_mutex_unlock(&runtime->lock);
+    return taken;
+}
+
+bool pm_monitor_is_stuck(const panicmon_monitor *monitor)
+{
+    return atomic_load(&monitor->in_turn) &&
+           pm_mono_ms() - atomic_load(&monitor->turn_ms) > atomic_load(&monitor->alive_ms);
 }
 
 const char *panicmon_monitor_id(const panicmon_monitor *monitor)

@@ -19,6 +19,16 @@ panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const 
  * rounds, or the monitor is restarted in place with it. Any thread; the last one wins. */
 void pm_monitor_update(panicmon_monitor *monitor, void *parsed);
 
+/* Takes another reference. Any thread. */
+panicmon_monitor *pm_monitor_ref(panicmon_monitor *monitor);
+/* Whether a monitor of that key has not ended yet. Any thread. */
+bool pm_monitor_key_taken(panicmon_runtime *runtime, const char *key);
+/* Whether its step has been running for longer than it takes to count as dead. Any thread. */
+bool pm_monitor_is_stuck(const panicmon_monitor *monitor);
+/* Frees the key of a monitor that hangs, so that another one can be started in its place. The
+ * hung one ends when its step returns, if it was stopped. Any thread. */
+void pm_monitor_abandon(panicmon_monitor *monitor);
+
 /* Whether its monitor has an `update`. Any thread. */
 bool pm_monitor_can_update(const panicmon_monitor *monitor);
 

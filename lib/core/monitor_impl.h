@@ -64,6 +64,7 @@ struct panicmon_monitor {
     atomic_bool can_update;
     _Atomic(pthread_t) runner; /* valid while in_turn */
     atomic_bool in_turn;
+    atomic_int_fast64_t turn_ms; /* when it began */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t stopped;

@@ -436,10 +436,26 @@ bool pm_runtime_withdraw(panicmon_runtime *runtime, panicmon_monitor *monitor)
     return waiting;
 }
 
+/* Under the lock. A key may belong to the successor of an abandoned monitor. */
+static void free_key(panicmon_runtime *runtime, const panicmon_monitor *monitor)
+{
+    if (pm_map_get(&runtime->monitors, monitor->key) == monitor) {
+        (void)pm_map_remove(&runtime->monitors, monitor->key);
+    }
+}
+
+void pm_monitor_abandon(panicmon_monitor *monitor)
+{
+    panicmon_runtime *runtime = monitor->runtime;
+    pthread_mutex_lock(&runtime->lock);
+    free_key(runtime, monitor);
+    pthread_mutex_unlock(&runtime->lock);
+}
+
 void pm_runtime_forget(panicmon_runtime *runtime, panicmon_monitor *monitor)
 {
     pthread_mutex_lock(&runtime->lock);
-    (void)pm_map_remove(&runtime->monitors, monitor->key);
+    free_key(runtime, monitor);
     pthread_mutex_unlock(&runtime->lock);
     panicmon_monitor_free(monitor);
     /* Last, so that nothing of a monitor is left when the runtime counts as idle. */
@@ -465,6 +481,16 @@ panicmon_log *pm_runtime_log(panicmon_runtime *runtime)
 const panicmon_settings *pm_runtime_settings(const panicmon_runtime *runtime)
 {
     return runtime->settings;
+}
+
+pm_store *pm_runtime_store(panicmon_runtime *runtime)
+{
+    return runtime->store;
+}
+
+int64_t pm_runtime_identities(const panicmon_runtime *runtime)
+{
+    return atomic_load(&runtime->identities);
 }
 
 panicmon_err pm_runtime_publish(panicmon_runtime *runtime, const char *exchange,

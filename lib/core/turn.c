@@ -127,6 +127,7 @@ static size_t task_step(pm_task *task, pm_request *const **requests)
     }
     panicmon_error *err = NULL;
     atomic_store(&monitor->runner, pthread_self());
+    atomic_store(&monitor->turn_ms, pm_mono_ms());
     atomic_store(&monitor->in_turn, true);
     panicmon_err status = monitor->ops.step(monitor->state, round, &err);
     atomic_store(&monitor->in_turn, false);

@@ -1,0 +1,237 @@
+/* announce.c: what the manager tells the others: monitorables, and heartbeats with the monitors
+ * that complete rounds and those that do not. Any thread; bodies are built under the lock from the
+ * groups and published without it. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "manager/manager_impl.h"
+
+#define COMPONENT "manager"
+#define NAMES_MAX 64
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text);
+    size_t m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* Which of PANIC's managers would run this monitor. */
+static size_t identity_of(const panicmon_monitor *monitor, const char *routing_key)
+{
+    static const char *const words[] = {"node", "network", "system", "github"};
+    size_t i = (size_t)pm_monitor_kind(monitor);
+    const char *word = i < sizeof words / sizeof words[0] ? words[i] : "node";
+    if (pm_monitor_kind(monitor) == PANICMON_KIND_REPO &&
+        ends_with(routing_key, "dockerhub_repos_config")) {
+        word = "dockerhub";
+    }
+    for (i = 0; strcmp(pm_manager_identities[i].word, word) != 0; i++) {
+    }
+    return i;
+}
+
+/* The words of a routing key that monitorables are sorted by; false: it is none of PANIC's. */
+static bool split_key(const char *routing_key, char base[NAMES_MAX], char chain[NAMES_MAX])
+{
+    const char *general = "general.";
+    if (strncmp(routing_key, general, strlen(general)) == 0) {
+        strcpy(base, "general");
+        strcpy(chain, "general");
+        return true;
+    }
+    if (strncmp(routing_key, "chains.", 7) != 0) {
+        return false;
+    }
+    const char *at = routing_key + 7;
+    size_t n = strcspn(at, ".");
+    const char *sub = at[n] == '.' ? at + n + 1 : "";
+    size_t m = strcspn(sub, ".");
+    if (n == 0 || n >= NAMES_MAX || m == 0 || m >= NAMES_MAX) {
+        return false;
+    }
+    memcpy(base, at, n);
+    base[n] = '\0';
+    memcpy(chain, sub, m);
+    chain[m] = '\0';
+    return true;
+}
+
+/* Calls `visit` for each running monitor. Under the lock. */
+static void visit_monitors(const panicmon_manager *manager,
+                           void (*visit)(void *user, const pm_group *group,
+                                         const panicmon_monitor *monitor),
+                           void *user)
+{
+    void *value;
+    for (size_t at = 0; pm_map_next(&manager->groups, &at, NULL, &value);) {
+        const pm_group *group = value;
+        for (size_t a = 0; a < group->count; a++) {
+            const pm_arm *arm = group->arms[a];
+            for (size_t i = 0; i < arm->count; i++) {
+                if (arm->entries[i].monitor != NULL) {
+                    visit(user, group, arm->entries[i].monitor);
+                }
+            }
+        }
+    }
+}
+
+static void add_text(pm_buf *out, const char *text)
+{
+    pm_buf_json_string(out, text, strlen(text));
+}
+
+/* ---- monitorables ---- */
+
+typedef struct listing {
+    size_t identity;
+    const char *base;
+    pm_buf body;
+    size_t count;
+} listing;
+
+static void add_source(void *user, const pm_group *group, const panicmon_monitor *monitor)
+{
+    listing *at = user;
+    char base[NAMES_MAX];
+    char chain[NAMES_MAX];
+    if (pm_monitor_source_id(monitor) == NULL || !split_key(group->routing_key, base, chain) ||
+        strcmp(base, at->base) != 0 || identity_of(monitor, group->routing_key) != at->identity) {
+        return;
+    }
+    pm_buf_text(&at->body, at->count++ == 0 ? "{\"chain_id\": " : ", {\"chain_id\": ");
+    add_text(&at->body, pm_monitor_chain_id(monitor));
+    pm_buf_text(&at->body, ", \"chain_name\": ");
+    add_text(&at->body, chain);
+    pm_buf_text(&at->body, ", \"source_id\": ");
+    add_text(&at->body, pm_monitor_source_id(monitor));
+    pm_buf_text(&at->body, ", \"source_name\": ");
+    add_text(&at->body, pm_monitor_source_name(monitor));
+    pm_buf_char(&at->body, '}');
+}
+
+static void announce_list(panicmon_manager *manager, size_t identity, const char *base)
+{
+    const pm_manager_identity *who = &pm_manager_identities[identity];
+    listing at = {.identity = identity, .base = base};
+    pm_buf key = {0};
+    pm_buf_format(&key, "%s.%s", base, who->monitorable);
+    pm_buf_text(&at.body, "{\"manager_name\": ");
+    add_text(&at.body, who->name);
+    pm_buf_text(&at.body, ", \"sources\": [");
+    pthread_mutex_lock(&manager->lock);
+    visit_monitors(manager, add_source, &at);
+    pthread_mutex_unlock(&manager->lock);
+    pm_buf_text(&at.body, "]}");
+    panicmon_err status = key.failed || at.body.failed
+                              ? PANICMON_ERR_NOMEM
+                              : pm_runtime_publish(manager->runtime, "monitorable", key.data,
+                                                   at.body.data, at.body.len);
+    if (status != PANICMON_OK && status != PANICMON_ERR_STATE) {
+        pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT,
+                "the monitorables of %s were not published: %s", base, panicmon_strerror(status));
+    }
+    pm_buf_free(&key);
+    pm_buf_free(&at.body);
+}
+
+/* What PANIC's manager of that name would publish for this base chain. */
+static bool announces(size_t identity, const char *base)
+{
+    const pm_manager_identity *who = &pm_manager_identities[identity];
+    bool general = strcmp(base, "general") == 0;
+    bool has_general = false;
+    for (size_t k = 0; k < PM_KEYS_MAX && who->keys[k] != NULL; k++) {
+        has_general = has_general || strncmp(who->keys[k], "general.", 8) == 0;
+    }
+    return !general || has_general;
+}
+
+static void collect_bases(const panicmon_manager *manager, pm_map *bases)
+{
+    static char present;
+    const char *key;
+    for (size_t at = 0; pm_map_next(&manager->groups, &at, &key, NULL);) {
+        char base[NAMES_MAX];
+        char chain[NAMES_MAX];
+        if (split_key(key, base, chain)) {
+            (void)pm_map_set(bases, base, &present); /* else it is told with the next change */
+        }
+    }
+}
+
+static void announce_base(panicmon_manager *manager, const char *base)
+{
+    for (size_t i = 0; i < PM_IDENTITIES; i++) {
+        if (manager->enabled[i] && announces(i, base)) {
+            announce_list(manager, i, base);
+        }
+    }
+}
+
+void pm_manager_announce_key(panicmon_manager *manager, const char *routing_key)
+{
+    char base[NAMES_MAX];
+    char chain[NAMES_MAX];
+    if (split_key(routing_key, base, chain)) {
+        announce_base(manager, base);
+    }
+}
+
+void pm_manager_announce_all(panicmon_manager *manager)
+{
+    pm_map bases = {0};
+    const char *base;
+    pthread_mutex_lock(&manager->lock);
+    collect_bases(manager, &bases);
+    pthread_mutex_unlock(&manager->lock);
+    for (size_t at = 0; pm_map_next(&bases, &at, &base, NULL);) {
+        announce_base(manager, base);
+    }
+    pm_map_free(&bases);
+}
+
+/* ---- heartbeats ---- */
+
+typedef struct roll_call {
+    size_t identity;
+    bool alive; /* which of the two lists is being made */
+    pm_buf *body;
+    size_t count;
+} roll_call;
+
+static void add_name(void *user, const pm_group *group, const panicmon_monitor *monitor)
+{
+    roll_call *at = user;
+    if (identity_of(monitor, group->routing_key) == at->identity &&
+        pm_monitor_is_alive(monitor) == at->alive) {
+        pm_buf_text(at->body, at->count++ == 0 ? "" : ", ");
+        add_text(at->body, panicmon_monitor_name(monitor));
+    }
+}
+
+panicmon_err pm_manager_heartbeat(panicmon_manager *manager, size_t identity)
+{
+    pm_buf body = {0};
+    roll_call alive = {.identity = identity, .alive = true, .body = &body};
+    roll_call dead = {.identity = identity, .alive = false, .body = &body};
+    int64_t now = pm_wall_us();
+    pm_buf_text(&body, "{\"component_name\": ");
+    add_text(&body, pm_manager_identities[identity].name);
+    pm_buf_text(&body, ", \"running_processes\": [");
+    pthread_mutex_lock(&manager->lock);
+    visit_monitors(manager, add_name, &alive);
+    pm_buf_text(&body, "], \"dead_processes\": [");
+    visit_monitors(manager, add_name, &dead);
+    pthread_mutex_unlock(&manager->lock);
+    pm_buf_format(&body, "], \"timestamp\": %lld.%06d}", (long long)(now / 1000000),
+                  (int)(now % 1000000));
+    panicmon_err status = body.failed
+                              ? PANICMON_ERR_NOMEM
+                              : pm_runtime_publish(manager->runtime, "health_check",
+                                                   "heartbeat.manager", body.data, body.len);
+    pm_buf_free(&body);
+    return status;
+}

@@ -1,0 +1,105 @@
+/* consume.c: config sets and pings from the broker, in a thread of their own. A message is
+ * acknowledged after what it asks for stands and is kept, or after it was parked; it never comes
+ * twice. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "manager/manager_impl.h"
+
+#define COMPONENT "manager"
+
+static void take_config(panicmon_manager *manager, size_t identity, const pm_delivery *delivery)
+{
+    const char *routing_key = delivery->routing_key;
+    panicmon_error *err = NULL;
+    bool taken = false;
+    /* Every manager's queue gets its own copy: the first of them applies it for all. */
+    if (pm_manager_identity_of_key(manager->enabled, routing_key) != identity ||
+        pm_manager_take_turn(manager) != PANICMON_OK) {
+        return;
+    }
+    panicmon_err status =
+        pm_manager_apply_set(manager, routing_key, delivery->body, delivery->len, &taken, &err);
+    if (taken) {
+        pm_manager_keep(manager, routing_key, delivery->body, delivery->len);
+    } else if (status == PANICMON_ERR_NOENT) {
+        pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT, "%s", panicmon_error_message(err));
+    } else {
+        pm_manager_park(manager, delivery, panicmon_error_message(err));
+    }
+    pm_manager_give_turn(manager);
+    panicmon_error_free(err);
+}
+
+static void deliver(void *user, const pm_delivery *delivery)
+{
+    panicmon_manager *manager = user;
+    for (size_t i = 0; i < PM_IDENTITIES; i++) {
+        if (strcmp(delivery->queue, pm_manager_identities[i].heartbeat_queue) == 0) {
+            (void)pm_manager_heartbeat(manager, i);
+        } else if (strcmp(delivery->queue, pm_manager_identities[i].configs_queue) == 0) {
+            take_config(manager, i, delivery);
+        }
+    }
+}
+
+/* What the enabled managers declare and consume; ends with an empty one. */
+static void fill_bindings(const panicmon_manager *manager, pm_binding *bindings)
+{
+    for (size_t i = 0; i < PM_IDENTITIES; i++) {
+        const pm_manager_identity *at = &pm_manager_identities[i];
+        if (manager->enabled[i]) {
+            *bindings++ = (pm_binding){.exchange = "health_check",
+                                       .queue = at->heartbeat_queue,
+                                       .keys = {"ping"},
+                                       .no_ack = 1};
+            *bindings = (pm_binding){.exchange = "config", .queue = at->configs_queue};
+            for (size_t k = 0; k < PM_KEYS_MAX; k++) {
+                bindings->keys[k] = at->keys[k];
+            }
+            bindings++;
+        }
+    }
+    *bindings = (pm_binding){0};
+}
+
+static void consumer_main(void *arg)
+{
+    panicmon_manager *manager = arg;
+    pthread_mutex_lock(&manager->lock);
+    while (!manager->restored && !manager->closing) { /* older sets first, so that newer ones win */
+        (void)pthread_cond_wait(&manager->changed, &manager->lock);
+    }
+    pthread_mutex_unlock(&manager->lock);
+    pm_consumer_run(manager->consumer);
+}
+
+panicmon_err pm_manager_consume(panicmon_manager *manager)
+{
+    static const char *const exchanges[] = {"config", "health_check", "monitorable", NULL};
+    const panicmon_settings *settings = pm_runtime_settings(manager->runtime);
+    pm_binding bindings[2 * PM_IDENTITIES + 1];
+    if (pm_settings_text(settings, "broker.url") == NULL) {
+        return PANICMON_OK;
+    }
+    fill_bindings(manager, bindings);
+    const pm_consumer_options options = {
+        .amqp = {.url = pm_settings_text(settings, "broker.url"),
+                 .tls_ca_file = pm_settings_text(settings, "tls.ca_file"),
+                 .heartbeat_s = pm_settings_ms(settings, "broker.heartbeat") / 1000},
+        .log = manager->log,
+        .component = "Monitors Manager",
+        .bindings = bindings,
+        .exchanges = exchanges,
+        .deliver = deliver,
+        .user = manager,
+    };
+    panicmon_err status = pm_consumer_new(&manager->consumer, &options);
+    if (status == PANICMON_OK) {
+        status = pm_thread_start(&manager->consumer_thread, "pm:consumer", PM_STACK_LARGE,
+                                 consumer_main, manager);
+    }
+    return status;
+}

@@ -1,0 +1,128 @@
+/* manager_impl.h (internal to lib/manager): the insides of a manager.
+ *
+ * What runs stands in groups, one per routing key. A group is never changed once it is in the
+ * table: applying a config set builds the next one and swaps it in. Only who holds the turn builds
+ * groups, starts and stops monitors; everybody else reads the table under the lock. Strategies are
+ * called by the holder of the turn, never under the lock. */
+#ifndef PM_MANAGER_IMPL_H
+#define PM_MANAGER_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <panicmon/manager.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "base/thread.h"
+#include "core/config_set.h"
+#include "core/monitor.h"
+#include "core/runtime.h"
+#include "manager/identity.h"
+#include "net/amqp.h"
+
+/* One monitorable of a strategy under a routing key. */
+typedef struct pm_entry {
+    const panicmon_config *config; /* of the arm's plan or set */
+    panicmon_monitor *monitor;     /* NULL: refused, switched off, or could not be started */
+    int64_t retry_ms;              /* when to start it again; 0: it is not to run */
+    int64_t backoff_ms;
+    unsigned stuck; /* times it was replaced because it hung */
+} pm_entry;
+
+/* What one strategy runs under a routing key. A strategy whose plan fails keeps its arm, so two
+ * groups may share it for a moment. */
+typedef struct pm_arm {
+    unsigned refs; /* of who holds the turn */
+    pm_strategy *strategy;
+    panicmon_config_set *set; /* what the plan was made from */
+    panicmon_plan plan;
+    pm_entry *entries; /* one per planned config, in the plan's order */
+    size_t count;
+} pm_arm;
+
+typedef struct pm_group {
+    char *routing_key;
+    pm_arm **arms;
+    size_t count;
+} pm_group;
+
+/* A stopped monitor that may not have ended yet; its key is free again once it has. */
+typedef struct pm_leaver {
+    struct pm_leaver *next;
+    panicmon_monitor *monitor;
+} pm_leaver;
+
+struct panicmon_manager {
+    panicmon_runtime *runtime;
+    panicmon_registry *registry;
+    panicmon_log *log;
+    bool enabled[PM_IDENTITIES];
+    bool supervises; /* monitors run for ever, so one that ended is started again */
+    char *dead_letter;
+
+    pm_thread *supervisor;
+    pm_thread *consumer_thread;
+    pm_consumer *consumer;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    bool turn_taken;
+    pthread_t turn_owner;
+    bool closing;
+    bool restored;  /* kept config sets were applied, or there are none */
+    pm_map groups;  /* routing key -> pm_group */
+    pm_map in_file; /* routing keys of the last apply_all -> "" */
+
+    /* of who holds the turn */
+    pm_leaver *leavers;
+    int64_t identities_seen; /* of the runtime, when monitorables were last published */
+};
+
+/* ---- manager.c ---- */
+
+/* Waits for the turn. ERR_DEADLOCK when the caller has it; ERR_STATE when closing. */
+panicmon_err pm_manager_take_turn(panicmon_manager *manager);
+void pm_manager_give_turn(panicmon_manager *manager);
+/* Whether something runs under a routing key. Any thread. */
+bool pm_manager_is_applied(panicmon_manager *manager, const char *routing_key);
+
+/* ---- apply.c: with the turn ---- */
+
+/* As panicmon_manager_apply(). `*taken` (may be NULL): the body was a config set, if perhaps with
+ * bad entries, and now stands. */
+panicmon_err pm_manager_apply_set(panicmon_manager *manager, const char *routing_key,
+                                  const char *json, size_t len, bool *taken, panicmon_error **err);
+/* Restarts what ended or hangs; gives when to look again. */
+int64_t pm_manager_supervise(panicmon_manager *manager, int64_t now_ms);
+/* Asks everything to stop and forgets it. */
+void pm_manager_stop_all(panicmon_manager *manager);
+/* Waits until `until_ms` for stopped monitors to end and frees the handles of those that did. */
+void pm_manager_reap(panicmon_manager *manager, int64_t until_ms);
+
+/* ---- announce.c: any thread ---- */
+
+/* Publishes the monitorables of the base chain of a routing key; nothing for keys that are none of
+ * PANIC's. */
+void pm_manager_announce_key(panicmon_manager *manager, const char *routing_key);
+/* Publishes those of all base chains. */
+void pm_manager_announce_all(panicmon_manager *manager);
+/* Publishes the heartbeat of one identity. */
+panicmon_err pm_manager_heartbeat(panicmon_manager *manager, size_t identity);
+
+/* ---- consume.c ---- */
+
+/* Starts consuming from the broker when there is one. */
+panicmon_err pm_manager_consume(panicmon_manager *manager);
+
+/* ---- keep.c: with the turn ---- */
+
+/* Keeps an accepted config set of the broker for the next start. */
+void pm_manager_keep(panicmon_manager *manager, const char *routing_key, const char *json,
+                     size_t len);
+/* Applies what was kept. */
+void pm_manager_restore(panicmon_manager *manager);
+/* Keeps a body that could not be taken, and hands it to the dead-letter exchange. */
+void pm_manager_park(panicmon_manager *manager, const pm_delivery *delivery, const char *why);
+
+#endif
