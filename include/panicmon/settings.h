@@ -22,7 +22,8 @@ PANICMON_API panicmon_err panicmon_settings_new(panicmon_settings **out);
 PANICMON_API void panicmon_settings_free(panicmon_settings *settings);
 
 /**
- * Sets one setting from text. Numbers are decimal; periods are seconds and may have a fraction.
+ * Sets one setting from text. Numbers are decimal; seconds may have a fraction, sizes a unit
+ * ("64 MiB"), flags are "true" or "false". The name "period" sets the periods of all kinds.
  * ERR_NOENT: no such name (the message tells the nearest known one). ERR_INVAL: a value that does
  * not fit; the setting keeps its old value.
  */
@@ -48,6 +49,7 @@ PANICMON_API panicmon_err panicmon_settings_at(size_t i, const char **name,
  * the environment variable NAME (a fault when it is not set). Every fault is told to `fault` (may
  * be NULL), not only the first; any fault gives ERR_PARSE and leaves the settings as they were.
  * The member `configs` (routing key to config set) is kept as text: panicmon_settings_configs().
+ * Settings that the configuration does not name keep their values; configs do not.
  */
 PANICMON_API panicmon_err panicmon_settings_load(panicmon_settings *settings, const char *json,
                                                  size_t len, panicmon_fault_fn fault, void *user,
