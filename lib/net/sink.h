@@ -60,6 +60,16 @@ struct pm_channel {
 
 panicmon_sink *pm_sink_ref(panicmon_sink *sink);
 
+/* For those who make sinks: the head with one reference, and counting drops for a reason. */
+void pm_sink_init(panicmon_sink *sink, const pm_sink_ops *ops);
+void pm_sink_count_dropped(pm_sink_counts *counts, atomic_int_fast64_t *reason, int64_t messages);
+
+/* A channel without state, for sinks that finish every request inside submit. */
+panicmon_err pm_channel_open_plain(panicmon_sink *sink, pm_loop *loop, panicmon_log *log,
+                                   const char *component, pm_channel **out);
+void pm_channel_close_plain(pm_channel *channel, int64_t until_ms);
+void pm_channel_release_plain(pm_channel *channel);
+
 /* The sink of a runtime without one: a bounded queue with a descriptor. */
 typedef struct pm_queued {
     struct pm_queued *next;
