@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds, runs all of them. The last line says how many passed.
+# Installs what the tests need, builds, and runs all of them: with gcc, with clang, under the
+# sanitizers and under valgrind. The last line says how many passed.
+#
+#   tests/run.sh [SUITE...]     SUITE: plain clang asan tsan valgrind; all of them when none is named
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(build-essential cmake pkg-config librabbitmq-dev libhiredis-dev libwebsockets-dev
           libjansson-dev libssl-dev zlib1g-dev libxxhash-dev libb2-dev check libsubunit-dev
-          redis-server rabbitmq-server)
+          clang clang-format clang-tidy llvm libclang-rt-14-dev valgrind redis-server
+          rabbitmq-server openssl python3)
 missing=()
 for package in "${packages[@]}"; do
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
@@ -17,24 +21,54 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
 fi
 
-passed=0 failed=0
-run_suite() { # name, cmake arguments...
-    local dir=build/$1 report
-    shift
-    echo "== $dir"
-    cmake -S . -B "$dir" -DPANICMON_WERROR=ON "$@" >/dev/null
-    cmake --build "$dir" -j "$(nproc)" | grep -E 'error|warning|Error' || true
-    cmake --build "$dir" >/dev/null
-    report=$(ctest --test-dir "$dir" -j "$(nproc)" --output-on-failure 2>&1) || true
-    echo "$report" | tail -n 30
-    local total bad
-    total=$(grep -oE 'tests failed out of [0-9]+' <<<"$report" | grep -oE '[0-9]+$')
-    bad=$(grep -oE '[0-9]+ tests failed' <<<"$report" | grep -oE '^[0-9]+')
-    passed=$((passed + total - bad)) failed=$((failed + bad))
+known=(plain clang asan tsan valgrind)
+suites=("$@")
+[ $# -gt 0 ] || suites=("${known[@]}")
+launcher=()
+! command -v ccache >/dev/null || launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+passed=0 failed=0 skipped=0
+
+count() { # REGEX FILE: the number in the last line that matches
+    grep -oE "$1" "$2" | tail -n 1 | grep -oE '[0-9]+' | head -n 1 || echo 0
 }
 
-run_suite plain
-run_suite asan -DPANICMON_SANITIZE=address
-run_suite tsan -DPANICMON_SANITIZE=thread
-echo "$passed passed, $failed failed"
+run_suite() { # NAME LABELS [CMAKE ARGUMENT...]
+    local name=$1 labels=$2 dir=build/$1 log=build/$1.log bad total not_run
+    shift 2
+    echo "== $name"
+    cmake -S . -B "$dir" -DPANICMON_WERROR=ON "${launcher[@]}" "$@" >"$log" 2>&1 &&
+        cmake --build "$dir" -j "$(nproc)" >>"$log" 2>&1 || {
+        tail -n 60 "$log"
+        echo "$name: could not be built"
+        failed=$((failed + 1))
+        return
+    }
+    ctest --test-dir "$dir" -j "$(nproc)" -L "$labels" --output-on-failure 2>&1 | tee "$log" |
+        grep -vE '^ +Start ' || true
+    total=$(count 'tests failed out of [0-9]+' "$log")
+    bad=$(count '[0-9]+ tests failed' "$log")
+    not_run=$(grep -cE '\*\*\*Skipped' "$log" || true)
+    [ "$total" -gt 0 ] || { echo "$name: no test ran"; bad=1 total=1; }
+    passed=$((passed + total - bad - not_run)) failed=$((failed + bad)) skipped=$((skipped + not_run))
+}
+
+mkdir -p build
+for suite in "${suites[@]}"; do
+    case "$suite" in
+    plain) run_suite plain . -DCMAKE_C_COMPILER=gcc -DPANICMON_TIDY=ON ;;
+    clang) run_suite clang 'unit|fuzz|headers' -DCMAKE_C_COMPILER=clang ;;
+    asan) run_suite asan 'unit|integration|fuzz' -DCMAKE_C_COMPILER=gcc -DPANICMON_SANITIZE=address ;;
+    tsan) run_suite tsan 'unit|integration' -DCMAKE_C_COMPILER=gcc -DPANICMON_SANITIZE=thread ;;
+    valgrind)
+        run_suite valgrind unit -DCMAKE_C_COMPILER=gcc \
+            "-DPANICMON_TEST_LAUNCHER=valgrind;--quiet;--error-exitcode=99;--leak-check=full;--errors-for-leak-kinds=definite;--trace-children=no"
+        ;;
+    *)
+        echo "no suite '$suite': ${known[*]}" >&2
+        exit 2
+        ;;
+    esac
+done
+grep -hE 'Skipped' build/*.log 2>/dev/null | sed -E 's/^[^:]*: //' | sort -u || true
+echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -85,7 +85,7 @@ static void expand(loader *load, const char *path, const char *text, pm_buf *out
         }
         memcpy(name, dollar + 2, len);
         name[len] = '\0';
-        const char *value = getenv(name);
+        const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): the host's call */
         if (value == NULL) {
             tell(load, "%s: the environment variable %s is not set", path, name);
         } else {

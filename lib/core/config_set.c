@@ -358,7 +358,7 @@ panicmon_err panicmon_config_flag(const panicmon_config *config, const char *fie
         *out = flag;
         return PANICMON_OK;
     }
-    const char *text;
+    const char *text = "";
     panicmon_err status = panicmon_config_text(config, field, &text, NULL);
     if (status != PANICMON_OK) {
         return panicmon_config_fault(config, field, "is neither text nor true or false", err);

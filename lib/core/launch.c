@@ -54,7 +54,7 @@ panicmon_err panicmon_launch_source(panicmon_launch *launch, const char *chain_i
 panicmon_err panicmon_launch_monitor(panicmon_launch *launch, const panicmon_monitor_ops *ops,
                                      void *monitor)
 {
-    panicmon_monitor_ops imported;
+    panicmon_monitor_ops imported = {0};
     if (launch->launched) {
         return PANICMON_ERR_EXISTS;
     }

@@ -35,7 +35,7 @@ panicmon_err pm_ops_import(void *to, size_t known, size_t least, const void *fro
 panicmon_err pm_strategy_new(pm_strategy **out, const panicmon_strategy_ops *ops, void *user,
                              panicmon_error **err)
 {
-    panicmon_strategy_ops imported;
+    panicmon_strategy_ops imported = {0};
     panicmon_err status = pm_ops_import(&imported, sizeof imported, sizeof imported, ops,
                                         "panicmon_strategy_ops", err);
     if (status != PANICMON_OK) {

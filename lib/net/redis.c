@@ -233,11 +233,9 @@ static bool back_off(redis_store *store)
     int64_t last = store->backoff_ms;
     store->backoff_ms = last == 0 ? BACKOFF_FIRST_MS : pm_earlier(last * 2, BACKOFF_LAST_MS);
     int64_t until = pm_mono_ms() + store->backoff_ms;
-    int waited = 0;
     pthread_mutex_lock(&store->lock);
-    while (!store->stop && waited == 0) {
-        waited = pm_cond_wait_until(&store->work, &store->lock, until);
-        waited = pm_mono_ms() >= until ? ETIMEDOUT : 0;
+    while (!store->stop && pm_mono_ms() < until) {
+        (void)pm_cond_wait_until(&store->work, &store->lock, until);
     }
     bool go_on = !store->stop;
     pthread_mutex_unlock(&store->lock);

@@ -80,7 +80,7 @@ typedef struct pm_queued {
 } pm_queued;
 panicmon_err pm_sink_new_queue(panicmon_sink **out, size_t limit_bytes);
 int pm_sink_queue_fd(const panicmon_sink *sink);
-panicmon_err pm_sink_queue_take(panicmon_sink *sink, pm_queued **out); /* ERR_NOENT: empty */
+panicmon_err pm_sink_queue_take(panicmon_sink *base, pm_queued **out); /* ERR_NOENT: empty */
 void pm_queued_free(pm_queued *message);
 
 #endif

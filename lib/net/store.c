@@ -59,13 +59,10 @@ panicmon_err pm_store_new_dir(pm_store **out, const char *path, panicmon_error *
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
     const char *problem = NULL;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        problem = strerror(errno);
-    } else if ((store->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
-        problem = strerror(errno);
-    } else if ((store->lock_file =
-                    openat(store->dir, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0) {
-        problem = strerror(errno);
+    if ((mkdir(path, 0700) != 0 && errno != EEXIST) ||
+        (store->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+        (store->lock_file = openat(store->dir, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0) {
+        problem = strerrordesc_np(errno);
     } else if (flock(store->lock_file, LOCK_EX | LOCK_NB) != 0) {
         problem = "another process uses it";
     }

@@ -108,11 +108,11 @@ bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checke
         return true;
     }
     X509 *own = X509_STORE_CTX_get_current_cert(store);
-    bool fits = own != NULL && (is_numeric(host)
-                                    ? X509_check_ip_asc(own, host, 0) == 1
-                                    : X509_check_host(own, host, strlen(host),
-                                                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
-                                                      NULL) == 1);
+    bool fits =
+        own != NULL &&
+        (is_numeric(host) ? X509_check_ip_asc(own, host, 0) == 1
+                          : X509_check_host(own, host, strlen(host),
+                                            X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1);
     if (!fits) {
         X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
         (void)snprintf(why, room, "certificate refused: it is not for %s", host);
