@@ -215,7 +215,7 @@ static void expand_configs(loader *load, const char *path, json_t *parent, int d
 static void expand_config(loader *load, const char *path, const char *key, json_t *value, int depth)
 {
     pm_buf where = {0};
-    pm_buf_format(&where, "%s%s%s", path, path[0] == '\0' ? "" : ": ", key);
+    pm_buf_format(&where, "%s: %s", path, key);
     if (where.failed) {
         load->no_memory = true;
     } else if (json_is_string(value) && strstr(json_string_value(value), "${") != NULL) {
@@ -273,7 +273,7 @@ static void load_configs(loader *load, json_t *configs)
             tell(load, "configs: %s: must be an object of entries", key);
         }
     }
-    expand_configs(load, "", configs, 1);
+    expand_configs(load, "configs", configs, 1);
     if (load->faults > 0 || load->no_memory) {
         return;
     }

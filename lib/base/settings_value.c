@@ -145,14 +145,14 @@ static panicmon_err check_number(const pm_setting *setting, const char *value, p
     const char *unit = "";
     double scale = 1;
     if (setting->type == PM_SETTING_SECONDS) {
-        unit = "seconds ";
+        unit = "of seconds ";
         scale = 1000;
     } else if (setting->type == PM_SETTING_BYTES) {
-        unit = "bytes (or with KiB, MiB, GiB) ";
+        unit = "of bytes (or with KiB, MiB, GiB) ";
     }
     return pm_error_setf(err, PANICMON_ERR_INVAL,
-                         "%s: '%.40s' is not a number of %sfrom %.15g to %.15g", setting->name,
-                         value, unit, (double)setting->low / scale, (double)setting->high / scale);
+                         "%s: '%.40s' is not a number %sfrom %.15g to %.15g", setting->name, value,
+                         unit, (double)setting->low / scale, (double)setting->high / scale);
 }
 
 panicmon_err pm_setting_check(const pm_setting *setting, const char *value, panicmon_error **err)
