@@ -1,0 +1,56 @@
+/* main.c: panicmond: monitors blockchain nodes by the configs of a file, of its command line or of
+ * a message broker. A host program of libpanicmon like any other: it uses the public headers. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "options.h"
+#include "setup.h"
+
+/* Descriptors 0 to 2 that the parent closed would be taken by the next files opened, and messages
+ * would be written into those. */
+static bool hold_standard_files(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
+static void count_fault(void *user, const char *message)
+{
+    size_t *count = user;
+    (*count)++;
+    fprintf(stderr, "panicmond: %s\n", message);
+}
+
+static int check_config(const options *options)
+{
+    setup checked;
+    size_t faults = 0;
+    if (setup_load(&checked, options, true, count_fault, &faults) != PANICMON_OK) {
+        fprintf(stderr, "panicmond: %zu %s\n", faults, faults == 1 ? "fault" : "faults");
+        return EXIT_USAGE;
+    }
+    printf("no faults; %zu %s would be started\n", checked.monitorables,
+           checked.monitorables == 1 ? "monitor" : "monitors");
+    setup_free(&checked);
+    return fflush(stdout) == 0 ? 0 : EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    options options;
+    if (!hold_standard_files()) {
+        return EXIT_USAGE;
+    }
+    int code = options_read(&options, argc, argv);
+    if (code < 0) {
+        code = options.check_config ? check_config(&options) : daemon_run(&options);
+    }
+    free(options.nodes);
+    return code;
+}

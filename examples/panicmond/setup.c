@@ -1,0 +1,168 @@
+/* setup.c: see setup.h. */
+#include "setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "document.h"
+
+/* Faults found so far, and where they go. */
+typedef struct report {
+    panicmon_fault_fn fault;
+    void *user;
+    const char *where;
+    size_t count;
+} report;
+
+static void tell(void *user, const char *message)
+{
+    report *to = user;
+    char line[2048];
+    to->count++;
+    (void)snprintf(line, sizeof line, "%s: %s", to->where, message);
+    to->fault(to->user, line);
+}
+
+static void ignore(void *user, const char *message)
+{
+    (void)user;
+    (void)message;
+}
+
+static void tell_failure(report *to, panicmon_err status, const panicmon_error *err)
+{
+    tell(to, err != NULL ? panicmon_error_message(err) : panicmon_strerror(status));
+}
+
+static char *read_file(const char *path, size_t *len)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    if (file != NULL) {
+        size_t size = 0;
+        ssize_t got = getdelim(&text, &size, '\0', file); /* JSON holds no zero byte */
+        *len = got < 0 ? 0 : (size_t)got;
+        (void)fclose(file);
+    }
+    return text;
+}
+
+/* The settings have faults and so were not taken; the configs may be good enough to be checked. */
+static void load_configs_only(panicmon_settings *settings, const char *path)
+{
+    size_t len = 0;
+    char *text = read_file(path, &len);
+    char *only = text == NULL ? NULL : document_configs_only(text, len);
+    if (only != NULL) {
+        (void)panicmon_settings_load(settings, only, strlen(only), ignore, NULL, NULL);
+    }
+    free(only);
+    free(text);
+}
+
+static void load_file(panicmon_settings *settings, const char *path, report *to)
+{
+    panicmon_error *err = NULL;
+    to->where = path;
+    panicmon_err status = panicmon_settings_load_file(settings, path, tell, to, &err);
+    if (status == PANICMON_ERR_PARSE) {
+        load_configs_only(settings, path);
+    } else if (status != PANICMON_OK) {
+        to->where = "configuration";
+        tell_failure(to, status, err);
+    }
+    panicmon_error_free(err);
+}
+
+static void set_flag(panicmon_settings *settings, const char *flag, const char *name,
+                     const char *value, report *to)
+{
+    panicmon_error *err = NULL;
+    if (value != NULL) {
+        panicmon_err status = panicmon_settings_set(settings, name, value, &err);
+        if (status != PANICMON_OK) {
+            to->where = flag;
+            tell_failure(to, status, err);
+        }
+    }
+    panicmon_error_free(err);
+}
+
+/* Checks the nodes of the command line alone, so that their faults name the flag. */
+static void check_nodes(panicmon_registry *registry, const options *from, report *to)
+{
+    to->where = "--node";
+    for (size_t i = 0; i < from->node_count; i++) {
+        char *configs = document_add_nodes("{}", &from->nodes[i], 1);
+        if (configs == NULL) {
+            tell(to, "not text in UTF-8, or out of memory");
+        } else {
+            (void)panicmon_registry_check_all(registry, configs, strlen(configs), tell, to, NULL);
+        }
+        free(configs);
+    }
+}
+
+panicmon_err setup_load(setup *out, const options *from, bool strict, panicmon_fault_fn fault,
+                        void *user)
+{
+    report to = {.fault = fault, .user = user, .where = "configuration"};
+    setup made = {0};
+    panicmon_registry *registry = NULL;
+    panicmon_err status = panicmon_settings_new(&made.settings);
+    if (status == PANICMON_OK) {
+        status = panicmon_registry_new(&registry);
+    }
+    if (status == PANICMON_OK) {
+        status = panicmon_registry_add_builtin(registry, NULL);
+    }
+    if (status != PANICMON_OK) {
+        tell_failure(&to, status, NULL);
+        goto out;
+    }
+    if (from->file != NULL) {
+        load_file(made.settings, from->file, &to);
+    }
+    set_flag(made.settings, "--period", "period", from->period, &to);
+    set_flag(made.settings, "--executor", "executor", from->executor, &to);
+    set_flag(made.settings, "--log-level", "log.level", from->log_level, &to);
+    check_nodes(registry, from, &to);
+    const char *configs = panicmon_settings_configs(made.settings, NULL);
+    to.where = from->file != NULL ? from->file : "configs";
+    if (strict) {
+        (void)panicmon_registry_check_all(registry, configs, strlen(configs), tell, &to, NULL);
+    }
+    made.configs = document_add_nodes(configs, from->nodes, from->node_count);
+    if (to.count > 0) {
+        status = PANICMON_ERR_PARSE;
+    } else if (made.configs == NULL) {
+        status = PANICMON_ERR_NOMEM;
+        tell_failure(&to, status, NULL);
+    } else {
+        (void)panicmon_registry_check_all(registry, made.configs, strlen(made.configs), ignore,
+                                          NULL, &made.monitorables);
+    }
+
+out:
+    panicmon_registry_free(registry);
+    if (status != PANICMON_OK) {
+        setup_free(&made);
+    }
+    *out = made;
+    return status;
+}
+
+void setup_free(setup *setup)
+{
+    panicmon_settings_free(setup->settings);
+    free(setup->configs);
+    setup->settings = NULL;
+    setup->configs = NULL;
+}
+
+const char *setup_get(const setup *setup, const char *name)
+{
+    const char *value = panicmon_settings_get(setup->settings, name);
+    return value == NULL ? "" : value;
+}
