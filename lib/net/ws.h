@@ -1,5 +1,6 @@
 /* ws.h: a loop (one thread's place to wait: sockets, timers, wake-ups) and its WebSocket client
- * connections. ws.c alone includes libwebsockets.
+ * connections. loop.c waits, ws_conn.c is a connection's life, and ws.c alone includes
+ * libwebsockets.
  *
  * A loop and everything on it belong to one thread; only pm_loop_wake() is for any thread. */
 #ifndef PM_WS_H
@@ -30,7 +31,7 @@ void pm_net_free(pm_net *net); /* after its loops */
 typedef struct pm_loop pm_loop;
 
 panicmon_err pm_loop_new(pm_loop **out, pm_net *net);
-void pm_loop_free(pm_loop *loop); /* closes what is left on it */
+void pm_loop_free(pm_loop *loop); /* frees the connections left on it */
 /* Makes a pm_loop_wait() that runs now, or else the next one, return soon. Any thread. */
 void pm_loop_wake(pm_loop *loop);
 /* Waits and dispatches until something was dispatched, a wake, or `until_ms` (pm_mono_ms()). */
@@ -41,7 +42,8 @@ void pm_loop_wait(pm_loop *loop, int64_t until_ms);
 typedef struct pm_watch pm_watch;
 panicmon_err pm_watch_new(pm_watch **out, pm_loop *loop, int fd, void (*ready)(void *user),
                           void *user);
-void pm_watch_free(pm_watch *watch); /* NULL is allowed; not from its own callback's loop state */
+/* NULL is allowed. Allowed inside callbacks, its own too; before the descriptor is closed. */
+void pm_watch_free(pm_watch *watch);
 
 /* A client connection. Callbacks run in pm_loop_wait(), never inside pm_ws_open() or
  * pm_ws_send(). After `closed` no callback follows, and the owner still calls pm_ws_free(). */
@@ -57,8 +59,11 @@ typedef struct pm_ws_events {
 
 panicmon_err pm_ws_open(pm_ws **out, pm_loop *loop, const char *url, const pm_ws_events *events,
                         void *user);
-/* Queues one text message; takes the content of `text` over, also on failure. */
+/* Queues one text message, also before it is open; takes the content of `text` over, also on
+ * failure. ERR_STATE: the connection is over. */
 panicmon_err pm_ws_send(pm_ws *ws, pm_buf *text);
+/* When data last came from the peer, pm_mono_ms(); 0: never was open. */
+int64_t pm_ws_heard(const pm_ws *ws);
 /* Closes (if open) and frees; no callback follows. Allowed inside its callbacks. NULL allowed. */
 void pm_ws_free(pm_ws *ws);
 

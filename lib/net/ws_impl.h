@@ -1,0 +1,109 @@
+/* ws_impl.h (internal to the loop and its connections): what loop.c (waiting, watches), ws_conn.c
+ * (a connection's life) and ws.c (libwebsockets) know of each other. All of it belongs to the
+ * thread of the loop, but for `woken`.
+ *
+ * ws.c is the carrier: it moves bytes and calls pm_conn_*(). What a connection is, when it gives
+ * up and what its owner hears is decided in ws_conn.c. */
+#ifndef PM_WS_IMPL_H
+#define PM_WS_IMPL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/url.h"
+#include "net/net.h"
+#include "net/ws.h"
+
+typedef struct pm_carrier pm_carrier; /* the libwebsockets side of a loop */
+
+struct pm_loop {
+    pm_net *net;
+    pm_carrier *carrier;
+    atomic_bool woken;
+    bool dispatched; /* a callback of a user ran in this pm_loop_wait() */
+    int watch_set;   /* epoll descriptor of the watches, closed by the carrier; -1: none yet */
+    pm_ws *busy;     /* connections with something due: all but the open and the closed ones */
+    pm_ws *quiet;    /* the others */
+    pm_ws *cursor;   /* the next one when walking `busy`; see pm_ws_free() */
+};
+
+typedef enum ws_state {
+    WS_RESOLVING,
+    WS_READY,      /* to try the next address */
+    WS_CONNECTING, /* TCP, TLS and upgrade */
+    WS_OPEN,
+    WS_ENDING, /* over; its owner is still to be told */
+    WS_CLOSED,
+} ws_state;
+
+/* What is needed until the connection is open, and freed then. */
+typedef struct ws_target {
+    pm_url url;
+    char *host; /* for the header: name, and port when it is not the usual one */
+    pm_lookup *lookup;
+    pm_addresses addresses;
+    size_t tried;
+    int64_t deadline;
+    int64_t next_address; /* when to give up the address being tried */
+} ws_target;
+
+typedef struct ws_out {
+    struct ws_out *next;
+    size_t len;
+    unsigned char bytes[]; /* as much room as the carrier wants in front, then the text */
+} ws_out;
+
+struct pm_ws {
+    pm_loop *loop;
+    pm_ws *next; /* in loop->busy or loop->quiet */
+    pm_ws **link;
+    pm_ws_events events;
+    void *user;
+    ws_state state;
+    ws_target *target;
+    struct lws *wire;     /* NULL: none */
+    bool checked;         /* the peer's certificate was found to be for our host */
+    bool *freed;          /* set while a callback runs; pm_ws_free() tells the caller so */
+    ws_out *first, *last; /* to be sent */
+    pm_buf text;          /* the message being received */
+    int64_t heard;        /* when data last came */
+    int64_t alive;        /* when the connection opened, or the last pong came */
+    panicmon_err why;
+    char problem[160];
+};
+
+/* ---- loop.c ---- */
+/* One watched descriptor is ready: calls its user. From the carrier. */
+void pm_loop_dispatch_watch(pm_loop *loop);
+
+/* ---- ws_conn.c, called by loop.c ---- */
+/* Does what is due for the connections in `busy`. */
+void pm_conn_work(pm_loop *loop, int64_t now);
+/* When pm_conn_work() is due next. */
+int64_t pm_conn_due(const pm_loop *loop);
+
+/* ---- ws_conn.c, called by the carrier; `ws` may be freed inside ---- */
+void pm_conn_opened(pm_ws *ws);
+/* A piece of a message; `left`: bytes of its frame still to come; text[len] is writable. */
+void pm_conn_received(pm_ws *ws, char *text, size_t len, size_t left, bool final);
+/* The wire is gone (ws->wire is NULL already). While connecting the next address is tried. */
+void pm_conn_lost(pm_ws *ws, panicmon_err why, const char *problem);
+/* Ends an open connection because of what the peer did. */
+void pm_conn_refuse(pm_ws *ws, panicmon_err why, const char *problem);
+
+/* ---- ws.c: the carrier ---- */
+extern const size_t pm_carrier_headroom; /* in front of ws_out text */
+panicmon_err pm_carrier_new(pm_loop *loop);
+void pm_carrier_free(pm_loop *loop); /* closes all wires and loop->watch_set */
+void pm_carrier_wake(pm_loop *loop); /* any thread */
+/* Moves bytes once; waits for them or a wake at most `wait_ms`, which may be PM_NEVER. */
+void pm_carrier_run(pm_loop *loop, int64_t wait_ms);
+panicmon_err pm_carrier_adopt_watches(pm_loop *loop);
+/* Starts connecting to a numeric address; false, and ws->problem, when that failed at once. */
+bool pm_carrier_connect(pm_ws *ws, const char *address);
+/* Asks for pm_conn's queue to be sent as the socket takes it. */
+void pm_carrier_want_write(pm_ws *ws);
+/* Cuts the wire at once, without a word to the peer; no call about it follows. */
+void pm_carrier_drop(pm_ws *ws);
+
+#endif
