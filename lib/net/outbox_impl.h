@@ -1,0 +1,111 @@
+/* outbox_impl.h (internal to the outbox): its insides. All of it is guarded by outbox->lock. */
+#ifndef PM_OUTBOX_IMPL_H
+#define PM_OUTBOX_IMPL_H
+
+#include <pthread.h>
+
+#include "base/map.h"
+#include "net/outbox.h"
+#include "net/spool.h"
+
+/* One message, in one allocation with its texts. */
+typedef struct pm_entry {
+    pm_message out;         /* first: what pm_port_take() gives */
+    struct pm_entry *older; /* of all messages, by seq */
+    struct pm_entry *newer;
+    struct pm_entry *prev; /* of its lane, by seq; `next` also links the lane's done list */
+    struct pm_entry *next;
+    struct pm_entry *after; /* in flight on its port, by tag */
+    pm_lane *lane;
+    pm_request *request; /* NULL: nobody waits for the outcome any more */
+    uint64_t seq;
+    uint64_t segment; /* of the spool; 0: not there */
+    uint64_t tag;
+    int64_t sent_ms;
+    int64_t not_before; /* after a nack */
+    size_t size;
+    unsigned tries;
+    bool in_flight;
+    bool returned;
+    bool keep;
+    panicmon_err status; /* the outcome, on the done list */
+    char memory[];
+} pm_entry;
+
+struct pm_lane {
+    pm_outbox *outbox;
+    pm_port *port; /* who sends it */
+    pm_port *home; /* who shall, once nothing is in flight on `port`; NULL: as it is */
+    pm_lane *prev; /* of its port */
+    pm_lane *next;
+    pm_lane *ready_next;
+    char *name; /* under which outbox->named knows it; NULL: a second of that name */
+    bool open;  /* has a channel */
+    bool ready; /* is in its port's list of lanes to be sent */
+    bool flushing;
+    void (*wake)(void *user);
+    void *user;
+    pm_entry *first;
+    pm_entry *last;
+    pm_entry *unsent; /* the first that is not in flight */
+    pm_entry *done;   /* outcomes to be told, oldest first */
+    pm_entry *last_done;
+    size_t count;
+    size_t in_flight;
+    size_t with_request;
+};
+
+struct pm_port {
+    pm_outbox *outbox;
+    pm_port *next; /* of the outbox, oldest first */
+    void (*wake)(void *user);
+    void *user;
+    pm_port_state state;
+    pm_lane *lanes;
+    pm_lane *ready;
+    pm_lane *last_ready;
+    size_t pending; /* messages of its lanes */
+    pm_entry *flight;
+    pm_entry *last_flight;
+    size_t in_flight;
+    uint64_t next_tag;
+};
+
+struct pm_outbox {
+    pthread_mutex_t lock;
+    pthread_cond_t flushed;
+    size_t limit;
+    char *keep;
+    pm_sink_counts *counts;
+    panicmon_log *log;
+    pm_spool *spool; /* has its own lock, taken after this one */
+    pm_map named;    /* name -> lane */
+    pm_port *ports;
+    pm_port limbo; /* holds the lanes while there is no port */
+    pm_entry *oldest;
+    pm_entry *newest;
+    size_t bytes;
+    uint64_t next_seq;
+    int64_t episode; /* messages dropped since the outbox is full; 0: it is not */
+    bool note_full;  /* to be logged once the lock is free */
+    int64_t note_dropped;
+    int64_t note_nacked;
+};
+
+/* Unlocks, then writes the records that came up meanwhile. */
+void pm_outbox_unlock(pm_outbox *outbox);
+/* Ends the way of a message: takes it out and counts it. `reason` is one of the dropped counters;
+ * NULL: confirmed. Its lane may be gone afterwards. */
+void pm_entry_settle(pm_entry *entry, panicmon_err status, atomic_int_fast64_t *reason);
+/* Marks a message that was in flight as waiting again. */
+void pm_entry_unsend(pm_entry *entry);
+/* Enters the lane in its port's list of lanes to be sent, when it has something for it. */
+void pm_lane_set_ready(pm_lane *lane);
+/* The named lane if no channel has it, else a new one on `port`; NULL without memory. */
+pm_lane *pm_lane_of(pm_outbox *outbox, const char *name, pm_port *port);
+/* What follows when a lane has fewer messages, or fewer in flight, or no channel. */
+void pm_lane_look(pm_lane *lane);
+/* Gives the lane to another port; nothing of it is in flight. */
+void pm_lane_move(pm_lane *lane, pm_port *port);
+
+#endif
