@@ -28,7 +28,7 @@ typedef struct panicmon_metadata panicmon_metadata;
  * call `Metadata_metadata_at_version`. `data` is binary or hex text ("0x" and white space around it
  * are allowed), with or without the wrapping of the runtime call (Option, length); it is copied.
  * ERR_PARSE, with the byte in the message, for anything else, and for versions 9 to 13, which do
- * not say how their values are laid out. ERR_LIMIT when it is larger than 64 MiB.
+ * not say how their values are laid out. ERR_LIMIT when it is larger than 16 MiB.
  */
 PANICMON_API panicmon_err panicmon_metadata_new(panicmon_metadata **out, const void *data,
                                                 size_t len, panicmon_error **err);

@@ -12,7 +12,7 @@
 
 typedef struct panicmon_metadata pm_metadata;
 
-#define PM_METADATA_MAX (64u << 20) /* bytes of a blob; longer ones are refused */
+#define PM_METADATA_MAX (16u << 20) /* bytes of a blob; longer ones are refused */
 #define PM_KEYS_MAX     16          /* arguments of one storage item */
 
 /* Decodes a blob: binary or hex text, bare ("meta" first), wrapped in Option and length as the

@@ -1,0 +1,156 @@
+/* parse_types.c: the type registry, the same in V14, V15 and V16. See parse.h. */
+#include "substrate/parse.h"
+
+#include <string.h>
+
+#define TYPES_MAX 65536u /* the highest type number; chains have about a thousand */
+
+static void parse_fields(pm_parse *parse, uint32_t *first, uint32_t *count)
+{
+    pm_metadata *metadata = parse->metadata;
+    *count = pm_parse_count(parse, 4);
+    *first = metadata->fields.count;
+    for (uint32_t i = 0; i < *count && pm_parse_ok(parse); i++) {
+        pm_field *field = PM_PUSH(parse, metadata->fields);
+        if (field == NULL) {
+            return;
+        }
+        field->name = pm_parse_option_name(parse);
+        field->type = pm_parse_type(parse);
+        (void)pm_parse_option_name(parse); /* how the source code names the type */
+        pm_parse_docs(parse);
+    }
+}
+
+static void parse_variants(pm_parse *parse, pm_type *type)
+{
+    pm_metadata *metadata = parse->metadata;
+    type->count = pm_parse_count(parse, 4);
+    type->first = metadata->variants.count;
+    for (uint32_t i = 0; i < type->count && pm_parse_ok(parse); i++) {
+        pm_variant *variant = PM_PUSH(parse, metadata->variants);
+        if (variant == NULL) {
+            return;
+        }
+        variant->name = pm_parse_name(parse);
+        parse_fields(parse, &variant->first, &variant->count);
+        variant->index = pm_parse_u8(parse);
+        pm_parse_docs(parse);
+    }
+}
+
+static void parse_tuple(pm_parse *parse, pm_type *type)
+{
+    pm_metadata *metadata = parse->metadata;
+    type->count = pm_parse_count(parse, 1);
+    type->first = metadata->fields.count;
+    for (uint32_t i = 0; i < type->count && pm_parse_ok(parse); i++) {
+        pm_field *field = PM_PUSH(parse, metadata->fields);
+        if (field == NULL) {
+            return;
+        }
+        field->name = 0;
+        field->type = pm_parse_type(parse);
+    }
+}
+
+static void parse_definition(pm_parse *parse, pm_type *type)
+{
+    type->kind = pm_parse_u8(parse);
+    switch (type->kind) {
+    case PM_KIND_COMPOSITE:
+        parse_fields(parse, &type->first, &type->count);
+        break;
+    case PM_KIND_VARIANT:
+        parse_variants(parse, type);
+        break;
+    case PM_KIND_SEQUENCE:
+    case PM_KIND_COMPACT:
+        type->inner = pm_parse_type(parse);
+        break;
+    case PM_KIND_ARRAY:
+        type->count = pm_parse_u32(parse);
+        type->inner = pm_parse_type(parse);
+        break;
+    case PM_KIND_TUPLE:
+        parse_tuple(parse, type);
+        break;
+    case PM_KIND_PRIMITIVE:
+        type->primitive = pm_parse_u8(parse);
+        if (type->primitive > PM_I256) {
+            pm_parse_fail(parse, "an unknown primitive type");
+        }
+        break;
+    case PM_KIND_BITS:
+        type->inner = pm_parse_type(parse);
+        (void)pm_parse_type(parse); /* the order: no matter to us */
+        break;
+    default:
+        pm_parse_fail(parse, "an unknown kind of type");
+    }
+}
+
+static void parse_type_entry(pm_parse *parse)
+{
+    pm_metadata *metadata = parse->metadata;
+    uint32_t id = pm_parse_compact(parse, "a type number is cut off");
+    if (pm_parse_ok(parse) && (id < metadata->types.count || id > TYPES_MAX)) {
+        pm_parse_fail(parse, "type numbers do not ascend");
+    }
+    while (pm_parse_ok(parse) && metadata->types.count < id) { /* numbers left out */
+        pm_type *gap = PM_PUSH(parse, metadata->types);
+        if (gap != NULL) {
+            *gap = (pm_type){.kind = PM_KIND_ABSENT};
+        }
+    }
+    pm_type type = {.path = pm_parse_here(parse)};
+    uint32_t segments = pm_parse_count(parse, 1);
+    for (uint32_t i = 0; i < segments && pm_parse_ok(parse); i++) {
+        (void)pm_parse_name(parse);
+    }
+    uint32_t params = pm_parse_count(parse, 2);
+    for (uint32_t i = 0; i < params && pm_parse_ok(parse); i++) {
+        (void)pm_parse_name(parse);
+        if (pm_parse_option(parse)) {
+            (void)pm_parse_type(parse);
+        }
+    }
+    parse_definition(parse, &type);
+    pm_parse_docs(parse);
+    pm_type *made = pm_parse_ok(parse) ? PM_PUSH(parse, metadata->types) : NULL;
+    if (made != NULL) {
+        *made = type;
+    }
+}
+
+/* Every type number that the registry itself uses must be one of its types. */
+static void check_references(pm_parse *parse)
+{
+    const pm_metadata *metadata = parse->metadata;
+    for (uint32_t i = 0; i < metadata->fields.count; i++) {
+        if (!pm_type_exists(metadata, metadata->fields.at[i].type)) {
+            pm_parse_fail(parse, "a field is of a type that is not in the registry");
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < metadata->types.count; i++) {
+        const pm_type *type = pm_type_get(metadata, i);
+        bool refers = type->kind == PM_KIND_SEQUENCE || type->kind == PM_KIND_ARRAY ||
+                      type->kind == PM_KIND_COMPACT || type->kind == PM_KIND_BITS;
+        if (refers && !pm_type_exists(metadata, type->inner)) {
+            pm_parse_fail(parse, "a type is made of one that is not in the registry");
+            return;
+        }
+    }
+}
+
+void pm_parse_registry(pm_parse *parse)
+{
+    uint32_t count = pm_parse_count(parse, 6);
+    for (uint32_t i = 0; i < count && pm_parse_ok(parse); i++) {
+        parse_type_entry(parse);
+    }
+    if (pm_parse_ok(parse)) {
+        check_references(parse);
+    }
+}
