@@ -45,7 +45,7 @@ while read -r pattern owner; do
 done <<'TABLE'
 (amqp|rabbitmq-c/) lib/net/amqp.c
 hiredis/ lib/net/redis.c
-libwebsockets lib/net/ws_impl.h
+libwebsockets lib/net/ws.c
 openssl/ lib/net/tls.c
 jansson lib/base/settings_load.c
 xxhash lib/substrate/hash.c
