@@ -1,0 +1,349 @@
+/* rpc.c: the endpoints of one loop: connections that open on first use and are kept, deadlines,
+ * and who hears what when one breaks. What goes over them is in rpc_frame.c. Belongs to the thread
+ * of the loop. Calls are ours, their requests the submitter's. */
+#include "net/rpc_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/url.h"
+
+/* An endpoint nobody used for so long is closed and forgotten. */
+#define IDLE_MS 300000
+/* A connection that never gave a reply is not tried again sooner. */
+#define RETRY_MS 500
+
+/* ---- calls ---- */
+
+void pm_calls_init(pm_calls *calls)
+{
+    calls->first = NULL;
+    calls->end = &calls->first;
+}
+
+void pm_calls_append(pm_calls *calls, pm_call *call)
+{
+    call->next = NULL;
+    call->link = calls->end;
+    *calls->end = call;
+    calls->end = &call->next;
+}
+
+void pm_calls_remove(pm_calls *calls, pm_call *call)
+{
+    *call->link = call->next;
+    if (call->next != NULL) {
+        call->next->link = call->link;
+    } else {
+        calls->end = call->link;
+    }
+}
+
+/* Moves all calls to the end of the empty list `to`. */
+static void take_all(pm_calls *to, pm_calls *from)
+{
+    while (from->first != NULL) {
+        pm_call *call = from->first;
+        pm_calls_remove(from, call);
+        pm_calls_append(to, call);
+    }
+}
+
+void pm_call_finish(pm_call *call, panicmon_err status, int64_t code, const char *message)
+{
+    pm_request *request = call->request;
+    free(call);
+    pm_request_finish(request, status, code, message);
+}
+
+static void finish_all(pm_calls *calls, panicmon_err status, const char *message)
+{
+    while (calls->first != NULL) {
+        pm_call *call = calls->first;
+        pm_calls_remove(calls, call);
+        pm_call_finish(call, status, 0, message);
+    }
+}
+
+/* ---- endpoints ---- */
+
+/* Requests may be submitted again from within; those are not failed too. */
+void pm_endpoint_fail(pm_endpoint *endpoint, panicmon_err status, const char *reason)
+{
+    char message[sizeof endpoint->problem];
+    pm_calls failed;
+    pm_calls_init(&failed);
+    take_all(&failed, &endpoint->pending);
+    take_all(&failed, &endpoint->fresh);
+    (void)snprintf(message, sizeof message, "%s: %s", endpoint->name, reason);
+    memcpy(endpoint->problem, message, sizeof message);
+    finish_all(&failed, status, message);
+}
+
+void pm_endpoint_drop(pm_endpoint *endpoint)
+{
+    pm_ws_free(endpoint->ws);
+    endpoint->ws = NULL;
+    endpoint->batch_limit = PM_BATCH_MAX;
+}
+
+static void on_opened(void *user)
+{
+    const pm_endpoint *endpoint = user;
+    pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component, "connected to %s",
+            endpoint->name);
+}
+
+static void on_message(void *user, const char *text, size_t len)
+{
+    pm_endpoint_receive(user, text, len);
+}
+
+static void on_closed(void *user, panicmon_err why, const char *message)
+{
+    pm_endpoint *endpoint = user;
+    char reason[160];
+    (void)snprintf(reason, sizeof reason, "%s", message); /* it goes with the connection */
+    pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component, "%s: %s",
+            endpoint->name, reason);
+    pm_endpoint_drop(endpoint);
+    pm_endpoint_fail(endpoint, why, reason);
+}
+
+static const pm_ws_events events = {on_opened, on_message, on_closed};
+
+static void free_endpoint(pm_endpoint *endpoint)
+{
+    pm_ws_free(endpoint->ws);
+    free(endpoint->url);
+    free(endpoint->name);
+    free(endpoint);
+}
+
+static char *write_name(const pm_url *url)
+{
+    pm_buf name = {0};
+    bool six = strchr(url->host, ':') != NULL;
+    pm_buf_format(&name, six ? "%s://[%s]:%d" : "%s://%s:%d", url->scheme, url->host, url->port);
+    return pm_buf_take(&name, NULL);
+}
+
+static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, pm_endpoint **out,
+                                  panicmon_error **err)
+{
+    pm_url url;
+    panicmon_err status = pm_url_parse(&url, text, "ws wss", err);
+    if (status != PANICMON_OK) {
+        return status;
+    }
+    pm_endpoint *endpoint = calloc(1, sizeof *endpoint);
+    if (endpoint != NULL) {
+        endpoint->rpc = rpc;
+        endpoint->batch_limit = PM_BATCH_MAX;
+        endpoint->url = strdup(text);
+        endpoint->name = write_name(&url);
+        pm_calls_init(&endpoint->fresh);
+        pm_calls_init(&endpoint->pending);
+    }
+    pm_url_free(&url);
+    if (endpoint == NULL || endpoint->url == NULL || endpoint->name == NULL ||
+        !pm_map_set(&rpc->by_url, text, endpoint)) {
+        if (endpoint != NULL) {
+            free_endpoint(endpoint);
+        }
+        return PANICMON_ERR_NOMEM;
+    }
+    endpoint->next = rpc->endpoints;
+    rpc->endpoints = endpoint;
+    *out = endpoint;
+    return PANICMON_OK;
+}
+
+/* Opens the connection unless it is there; else fails what is fresh. */
+static void connect_endpoint(pm_endpoint *endpoint, int64_t now)
+{
+    if (endpoint->ws != NULL) {
+        return;
+    }
+    if (!endpoint->worked && endpoint->opened != 0 && now - endpoint->opened < RETRY_MS) {
+        char message[sizeof endpoint->problem + 32];
+        (void)snprintf(message, sizeof message, "%s (not tried again yet)", endpoint->problem);
+        pm_calls failed;
+        pm_calls_init(&failed);
+        take_all(&failed, &endpoint->fresh);
+        finish_all(&failed, PANICMON_ERR_WS, message);
+        return;
+    }
+    endpoint->worked = false;
+    endpoint->opened = now;
+    panicmon_err status =
+        pm_ws_open(&endpoint->ws, endpoint->rpc->loop, endpoint->url, &events, endpoint);
+    if (status != PANICMON_OK) {
+        pm_endpoint_fail(endpoint, status, panicmon_strerror(status));
+        return;
+    }
+    endpoint->rpc->counts.connects++;
+}
+
+/* ---- the interface ---- */
+
+panicmon_err pm_rpc_new(pm_rpc **out, pm_loop *loop, panicmon_log *log, const char *component)
+{
+    pm_rpc *rpc = calloc(1, sizeof *rpc);
+    if (rpc == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    rpc->component = strdup(component);
+    if (rpc->component == NULL) {
+        free(rpc);
+        return PANICMON_ERR_NOMEM;
+    }
+    rpc->loop = loop;
+    rpc->log = pm_log_ref(log);
+    rpc->due = PM_NEVER;
+    *out = rpc;
+    return PANICMON_OK;
+}
+
+void pm_rpc_free(pm_rpc *rpc)
+{
+    if (rpc == NULL) {
+        return;
+    }
+    pm_rpc_cancel(rpc);
+    while (rpc->endpoints != NULL) {
+        pm_endpoint *endpoint = rpc->endpoints;
+        rpc->endpoints = endpoint->next;
+        free_endpoint(endpoint);
+    }
+    pm_map_free(&rpc->by_url);
+    panicmon_log_free(rpc->log);
+    free(rpc->component);
+    free(rpc);
+}
+
+/* Puts a request into its endpoint's list of fresh ones, or finishes it. */
+static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
+{
+    panicmon_error *err = NULL;
+    panicmon_err status = PANICMON_OK;
+    pm_call *call = malloc(sizeof *call);
+    pm_endpoint *endpoint = pm_map_get(&rpc->by_url, request->target);
+    rpc->counts.requests++;
+    if (call == NULL) {
+        status = PANICMON_ERR_NOMEM;
+    } else if (endpoint == NULL) {
+        status = make_endpoint(rpc, request->target, &endpoint, &err);
+    }
+    if (status != PANICMON_OK) {
+        free(call);
+        pm_request_finish(request, status, 0,
+                          err != NULL ? panicmon_error_message(err) : panicmon_strerror(status));
+        panicmon_error_free(err);
+        return;
+    }
+    *call = (pm_call){.request = request, .since = now};
+    pm_calls_append(&endpoint->fresh, call);
+    endpoint->used = now;
+    rpc->due = pm_earlier(rpc->due, pm_earlier(request->deadline, now + IDLE_MS));
+}
+
+void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count)
+{
+    int64_t now = pm_mono_ms();
+    for (size_t i = 0; i < count; i++) {
+        accept_request(rpc, requests[i], now);
+    }
+    for (pm_endpoint *at = rpc->endpoints; at != NULL; at = at->next) {
+        if (at->fresh.first != NULL) {
+            connect_endpoint(at, now);
+            pm_endpoint_send(at);
+        }
+    }
+}
+
+/* Finishes what is late. A connection over which nothing at all came since such a request was
+ * submitted is taken for dead. */
+static void expire(pm_endpoint *endpoint, int64_t now)
+{
+    bool dead = false;
+    pm_calls late;
+    pm_calls_init(&late);
+    for (pm_call *call = endpoint->pending.first; call != NULL;) {
+        pm_call *next = call->next;
+        if (call->request->deadline <= now) {
+            pm_calls_remove(&endpoint->pending, call);
+            pm_calls_append(&late, call);
+        }
+        call = next;
+    }
+    if (late.first != NULL && endpoint->ws != NULL) {
+        int64_t heard = pm_ws_heard(endpoint->ws); /* 0: it is still connecting */
+        dead = heard != 0 && heard < late.first->since;
+    }
+    if (dead) {
+        pm_endpoint_drop(endpoint);
+    }
+    while (late.first != NULL) {
+        char message[200];
+        pm_call *call = late.first;
+        pm_calls_remove(&late, call);
+        (void)snprintf(message, sizeof message, "no answer from %s within %lld ms", endpoint->name,
+                       (long long)(call->request->deadline - call->since));
+        pm_call_finish(call, PANICMON_ERR_TIMEOUT, 0, message);
+    }
+    if (dead) {
+        pm_endpoint_fail(endpoint, PANICMON_ERR_WS, "closed, as it answered nothing any more");
+    }
+}
+
+static int64_t due_of(const pm_endpoint *endpoint)
+{
+    int64_t due = endpoint->pending.first == NULL ? endpoint->used + IDLE_MS : PM_NEVER;
+    for (const pm_call *call = endpoint->pending.first; call != NULL; call = call->next) {
+        due = pm_earlier(due, call->request->deadline);
+    }
+    return due;
+}
+
+int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
+{
+    if (now_ms < rpc->due) {
+        return rpc->due;
+    }
+    rpc->due = PM_NEVER; /* requests submitted from within bring it forward again */
+    for (pm_endpoint **link = &rpc->endpoints; *link != NULL;) {
+        pm_endpoint *endpoint = *link;
+        expire(endpoint, now_ms);
+        int64_t due = due_of(endpoint);
+        if (endpoint->pending.first == NULL && due <= now_ms) {
+            (void)pm_map_remove(&rpc->by_url, endpoint->url);
+            *link = endpoint->next;
+            free_endpoint(endpoint);
+            continue;
+        }
+        rpc->due = pm_earlier(rpc->due, due);
+        link = &endpoint->next;
+    }
+    return rpc->due;
+}
+
+void pm_rpc_cancel(pm_rpc *rpc)
+{
+    for (pm_endpoint *at = rpc->endpoints; at != NULL; at = at->next) {
+        pm_calls canceled;
+        pm_calls_init(&canceled);
+        take_all(&canceled, &at->pending);
+        take_all(&canceled, &at->fresh);
+        finish_all(&canceled, PANICMON_ERR_CANCELED, "canceled");
+    }
+}
+
+const pm_rpc_counts *pm_rpc_get_counts(const pm_rpc *rpc)
+{
+    return &rpc->counts;
+}

@@ -1,0 +1,293 @@
+/* rpc_frame.c: JSON-RPC 2.0 as text: calls into frames, messages into outcomes. Belongs to the
+ * thread of the loop.
+ *
+ * Which message is an answer to what:
+ * - An object whose id is that of a pending call is its answer, whatever order they come in.
+ * - An error whose id is null answers a whole batch: the peer refuses it (or batches at all), and
+ *   its calls go out again in smaller batches or alone. Without a batch, it can only be meant for
+ *   a call that is pending all by itself.
+ * - Other objects (notifications, answers to what was given up) concern nobody and are dropped.
+ * - Anything else means that we do not understand this peer: the connection ends. */
+#include "net/rpc_impl.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+/* More of an error's text is of no use to anyone. */
+#define ERROR_TEXT_MAX 500
+
+/* ---- out ---- */
+
+static void write_call(pm_buf *frame, const pm_call *call)
+{
+    const pm_request *request = call->request;
+    pm_buf_text(frame, "{\"jsonrpc\":\"2.0\",\"id\":");
+    pm_buf_int(frame, call->id);
+    pm_buf_text(frame, ",\"method\":");
+    pm_buf_json_string(frame, request->name, strlen(request->name));
+    pm_buf_text(frame, ",\"params\":");
+    if (request->in.len > 0) {
+        pm_buf_add(frame, request->in.data, request->in.len);
+    } else {
+        pm_buf_text(frame, "[]");
+    }
+    pm_buf_char(frame, '}');
+}
+
+/* Sends the first `count` fresh calls in one frame. */
+static void send_frame(pm_endpoint *endpoint, size_t count)
+{
+    pm_rpc *rpc = endpoint->rpc;
+    pm_buf frame = {0};
+    pm_calls sent;
+    pm_calls_init(&sent);
+    int64_t batch = count > 1 ? endpoint->last_id + 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        pm_call *call = endpoint->fresh.first;
+        pm_calls_remove(&endpoint->fresh, call);
+        pm_calls_append(&sent, call);
+        call->id = ++endpoint->last_id;
+        call->batch = batch;
+        if (batch != 0) {
+            pm_buf_char(&frame, i == 0 ? '[' : ',');
+        }
+        write_call(&frame, call);
+    }
+    if (batch != 0) {
+        pm_buf_char(&frame, ']');
+    }
+    size_t len = frame.len;
+    panicmon_err status = pm_ws_send(endpoint->ws, &frame);
+    if (status == PANICMON_OK) {
+        rpc->counts.frames_out++;
+        rpc->counts.bytes_out += (int64_t)len;
+    }
+    while (sent.first != NULL) {
+        pm_call *call = sent.first;
+        pm_calls_remove(&sent, call);
+        if (status == PANICMON_OK) {
+            pm_calls_append(&endpoint->pending, call);
+        } else {
+            pm_call_finish(call, status, 0, panicmon_strerror(status));
+        }
+    }
+}
+
+void pm_endpoint_send(pm_endpoint *endpoint)
+{
+    while (endpoint->fresh.first != NULL && endpoint->ws != NULL) {
+        size_t count = 0;
+        for (const pm_call *at = endpoint->fresh.first; at != NULL && count < endpoint->batch_limit;
+             at = at->next) {
+            count++;
+        }
+        send_frame(endpoint, count);
+    }
+}
+
+/* ---- in ---- */
+
+typedef struct reply {
+    pm_json id;
+    pm_json result;
+    pm_json error;
+} reply;
+
+static reply take_apart(pm_json object)
+{
+    reply found = {{0}, {0}, {0}};
+    pm_json key;
+    pm_json value;
+    for (size_t at = 0; pm_json_next_member(object, &at, &key, &value);) {
+        if (pm_json_equals(key, "id")) {
+            found.id = value;
+        } else if (pm_json_equals(key, "result")) {
+            found.result = value;
+        } else if (pm_json_equals(key, "error") && !pm_json_is(value, 'n')) {
+            found.error = value;
+        }
+    }
+    return found;
+}
+
+/* Cuts at a character when it is too long. */
+static void cut(pm_buf *text)
+{
+    if (text->len > ERROR_TEXT_MAX) {
+        size_t len = ERROR_TEXT_MAX;
+        while (len > 0 && ((unsigned char)text->data[len] & 0xc0) == 0x80) {
+            len--;
+        }
+        text->len = len;
+        text->data[len] = '\0';
+    }
+}
+
+static void finish_with_error(pm_call *call, pm_json error)
+{
+    pm_buf text = {0};
+    pm_buf data = {0};
+    int64_t code = 0;
+    (void)pm_json_int(pm_json_member(error, "code"), &code);
+    (void)pm_json_string(pm_json_member(error, "message"), &text);
+    if (pm_json_string(pm_json_member(error, "data"), &data) && data.len > 0) {
+        pm_buf_text(&text, text.len > 0 ? ": " : "");
+        pm_buf_add(&text, data.data, data.len);
+    }
+    cut(&text);
+    pm_call_finish(call, PANICMON_ERR_RPC, code, text.failed ? NULL : text.data);
+    pm_buf_free(&data);
+    pm_buf_free(&text);
+}
+
+static void finish_with_reply(pm_call *call, const reply *got)
+{
+    if (got->error.text != NULL) {
+        finish_with_error(call, got->error);
+    } else if (got->result.text == NULL) {
+        pm_call_finish(call, PANICMON_ERR_PROTOCOL, 0, "a reply without result");
+    } else {
+        pm_buf *out = &call->request->out;
+        pm_buf_clear(out);
+        pm_buf_add(out, got->result.text, got->result.len);
+        if (out->failed) {
+            pm_call_finish(call, PANICMON_ERR_NOMEM, 0, "out of memory for a reply");
+        } else {
+            pm_call_finish(call, PANICMON_OK, 0, NULL);
+        }
+    }
+}
+
+static size_t batch_size(const pm_call *first)
+{
+    size_t size = 0;
+    for (const pm_call *at = first; at != NULL && at->batch == first->batch; at = at->next) {
+        size++;
+    }
+    return size;
+}
+
+/* The number in "... limit of N"; 0: none. */
+static size_t limit_in(pm_json error)
+{
+    static const char *const members[] = {"data", "message"};
+    size_t limit = 0;
+    for (size_t i = 0; i < 2 && limit == 0; i++) {
+        pm_buf text = {0};
+        const char *at = NULL;
+        if (pm_json_string(pm_json_member(error, members[i]), &text)) {
+            at = strstr(text.data, "limit of ");
+        }
+        for (at = at == NULL ? "" : at + 9; *at >= '0' && *at <= '9' && limit <= PM_BATCH_MAX;
+             at++) {
+            limit = limit * 10 + (size_t)(*at - '0');
+        }
+        pm_buf_free(&text);
+    }
+    return limit;
+}
+
+/* The first call of the oldest batch that is larger than `limit`; NULL: none. */
+static pm_call *find_batch(const pm_endpoint *endpoint, size_t limit)
+{
+    int64_t before = 0;
+    for (pm_call *at = endpoint->pending.first; at != NULL; at = at->next) {
+        if (at->batch != 0 && at->batch != before && batch_size(at) > limit) {
+            return at;
+        }
+        before = at->batch;
+    }
+    return NULL;
+}
+
+/* An error for nobody: the refusal of a batch, whose calls are sent again. */
+static void take_refusal(pm_endpoint *endpoint, const reply *got)
+{
+    size_t limit = limit_in(got->error);
+    pm_call *call = find_batch(endpoint, limit);
+    if (call == NULL) { /* all fit: it does not keep to what it says */
+        limit = 0;
+        call = find_batch(endpoint, limit);
+    }
+    if (call == NULL) {
+        call = endpoint->pending.first;
+        if (call != NULL && call->next == NULL) {
+            pm_calls_remove(&endpoint->pending, call);
+            finish_with_reply(call, got);
+        }
+        return;
+    }
+    endpoint->batch_limit = limit > 0 ? limit : 1;
+    pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component,
+            "%s refuses a batch; at most %zu calls a frame from now on", endpoint->name,
+            endpoint->batch_limit);
+    for (int64_t batch = call->batch; call != NULL && call->batch == batch;) {
+        pm_call *next = call->next;
+        pm_calls_remove(&endpoint->pending, call);
+        pm_calls_append(&endpoint->fresh, call);
+        call = next;
+    }
+    pm_endpoint_send(endpoint);
+}
+
+static pm_call *find_call(const pm_endpoint *endpoint, int64_t id)
+{
+    pm_call *at = endpoint->pending.first;
+    while (at != NULL && at->id != id) {
+        at = at->next;
+    }
+    return at;
+}
+
+static void take_object(pm_endpoint *endpoint, pm_json object)
+{
+    int64_t id;
+    reply got = take_apart(object);
+    if (pm_json_is(got.id, 'n') && pm_json_is(got.error, '{')) {
+        take_refusal(endpoint, &got);
+        return;
+    }
+    pm_call *call = pm_json_int(got.id, &id) ? find_call(endpoint, id) : NULL;
+    if (call == NULL) {
+        pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component,
+                "%s: dropped a message that answers nothing", endpoint->name);
+        return;
+    }
+    endpoint->worked = true;
+    pm_calls_remove(&endpoint->pending, call);
+    finish_with_reply(call, &got);
+}
+
+static bool take_message(pm_endpoint *endpoint, const char *text, size_t len)
+{
+    pm_json message;
+    pm_json element;
+    if (!pm_json_parse(text, len, &message, NULL)) {
+        return false;
+    }
+    if (!pm_json_is(message, '[')) {
+        if (pm_json_is(message, '{')) {
+            take_object(endpoint, message);
+            return true;
+        }
+        return false;
+    }
+    for (size_t at = 0; pm_json_next_element(message, &at, &element);) {
+        if (!pm_json_is(element, '{')) {
+            return false;
+        }
+        take_object(endpoint, element);
+    }
+    return true;
+}
+
+void pm_endpoint_receive(pm_endpoint *endpoint, const char *text, size_t len)
+{
+    endpoint->rpc->counts.frames_in++;
+    endpoint->rpc->counts.bytes_in += (int64_t)len;
+    if (!take_message(endpoint, text, len)) {
+        pm_endpoint_drop(endpoint);
+        pm_endpoint_fail(endpoint, PANICMON_ERR_PROTOCOL, "sent what is no JSON-RPC message");
+    }
+}
