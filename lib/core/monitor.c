@@ -250,6 +250,7 @@ void pm_monitor_set_stopped(panicmon_monitor *monitor)
 {
     pm_monitor_drop_state(monitor);
     atomic_store(&monitor->current, PANICMON_MONITOR_STOPPED);
+    pm_monitor_abandon(monitor); /* its key is free before its joiners go on */
     pthread_mutex_lock(&monitor->lock);
     monitor->is_stopped = true;
     pthread_cond_broadcast(&monitor->stopped);
