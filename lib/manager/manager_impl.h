@@ -76,7 +76,7 @@ struct panicmon_manager {
 
     /* of who holds the turn */
     pm_leaver *leavers;
-    int64_t identities_seen; /* of the runtime, when monitorables were last published */
+    int64_t identities_seen; /* of the runtime, as far as monitorables tell them */
 };
 
 /* ---- manager.c ---- */
