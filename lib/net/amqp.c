@@ -63,7 +63,7 @@ static bool fail(pm_conn *conn, const char *what, const char *why)
     if (atomic_load(&conn->interrupted)) {
         (void)snprintf(conn->why, sizeof conn->why, "stopped");
     } else {
-        (void)snprintf(conn->why, sizeof conn->why, "%s: %s", what, why);
+        (void)snprintf(conn->why, sizeof conn->why, "%s: %.180s", what, why);
     }
     return false;
 }
