@@ -35,7 +35,11 @@ void pm_calls_append(pm_calls *calls, pm_call *call)
 
 void pm_calls_remove(pm_calls *calls, pm_call *call)
 {
-    *call->link = call->next;
+    if (calls->first == call) { /* the same as below, for readers without aliases */
+        calls->first = call->next;
+    } else {
+        *call->link = call->next;
+    }
     if (call->next != NULL) {
         call->next->link = call->link;
     } else {
