@@ -69,7 +69,8 @@ struct sim {
     int epoll, signals, spare;
     SSL_CTX *tls;
     char *scratch;   /* what was just read */
-    pm_buf reply;    /* the message being made */
+    pm_buf reply;    /* the answer being made */
+    pm_buf notice;   /* the notification being made, maybe while an answer is */
     sim_timer *heap; /* delayed answers, soonest first */
     size_t heap_len, heap_cap;
     int64_t block_us, next_block_us, next_flood_us; /* block_us 0: blocks on demand */
