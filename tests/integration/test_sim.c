@@ -565,7 +565,7 @@ int main(void)
                                   test_subscriptions,  test_views,
                                   test_answers_spoilt, test_connections_ended,
                                   test_stats,          test_frozen_keeps_its_state};
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
         tcase_add_test(plain, tests[i]);
     }
     TCase *other = tcase_create("other");

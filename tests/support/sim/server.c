@@ -301,9 +301,12 @@ static void on_listener(sim *s, size_t index)
         fd = accept(s->listeners[index], NULL, NULL);
         if (fd >= 0) {
             (void)close(fd);
+            s->counts.refused++;
         }
-        s->counts.refused++;
         s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fd < 0) { /* nobody was there: accept4 fails before it looks */
+            return;
+        }
     }
 }
 

@@ -129,7 +129,7 @@ void sim_method_names(const sim_modes *modes, pm_buf *out);
 bool sim_fail(sim_call *call, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* views.c is in methods.c: what a node shows of the chain. */
+/* views.c: what a node shows of the chain. */
 uint32_t sim_best(const sim *s, const sim_node *node);
 uint32_t sim_finalized(const sim *s, const sim_node *node);
 void sim_put_header(const sim *s, uint32_t number, pm_buf *out);
