@@ -1,4 +1,4 @@
-/* command.c: the commands `decode` and `key`. */
+/* command.c: the commands `decode`, `encode` and `key`. */
 #include "scale.h"
 
 #include <errno.h>
@@ -109,6 +109,23 @@ static bool run_decode(const scale_command *command, char **words, size_t count,
     return done;
 }
 
+static bool run_encode(const scale_command *command, char **words, size_t count, char **out,
+                       char message[MESSAGE_MAX])
+{
+    panicmon_error *err = NULL;
+    uint32_t type;
+    if (count != 4 || strcmp(words[1], "--type") != 0) {
+        snprintf(message, MESSAGE_MAX, "encode takes --type N and a JSON value");
+        return false;
+    }
+    if (!parse_type(words[2], &type, message)) {
+        return false;
+    }
+    panicmon_err code = panicmon_metadata_encode_type(command->metadata, type, words[3],
+                                                      strlen(words[3]), out, NULL, &err);
+    return finish(code, err, message);
+}
+
 static bool run_key(const scale_command *command, char **words, size_t count, char **out,
                     char message[MESSAGE_MAX])
 {
@@ -137,7 +154,10 @@ bool scale_run(const scale_command *command, char **words, size_t count, char **
     if (count > 0 && strcmp(words[0], "key") == 0) {
         return run_key(command, words, count, out, message);
     }
-    snprintf(message, MESSAGE_MAX, "'%.80s' is no command; decode and key are",
+    if (count > 0 && strcmp(words[0], "encode") == 0) {
+        return run_encode(command, words, count, out, message);
+    }
+    snprintf(message, MESSAGE_MAX, "'%.80s' is no command; decode, encode and key are",
              count > 0 ? words[0] : "");
     return false;
 }

@@ -19,8 +19,9 @@ static const char help[] =
     "  decode --constant Pallet.Item\n"
     "  decode --type N HEX              a value as JSON; without HEX what the chain reads where\n"
     "                                   nothing is stored\n"
-    "  batch                            one decode or key per line of standard input, one line of\n"
-    "                                   JSON for each\n"
+    "  encode --type N JSON             the bytes of a value as hex\n"
+    "  batch                            one decode, encode or key per line of standard input, one\n"
+    "                                   line of JSON for each\n"
     "\n"
     "Options:\n"
     "  --metadata FILE   metadata V14 to V16, hex or binary, as state_getMetadata or the runtime\n"
@@ -136,7 +137,7 @@ static void run_line(const scale_command *command, char *line)
         fputs("{\"error\": ", stdout);
         scale_print_string(message);
         puts("}");
-    } else if (strcmp(words[0], "key") == 0) {
+    } else if (strcmp(words[0], "decode") != 0) {
         scale_print_string(text);
         putchar('\n');
     } else {

@@ -16,8 +16,9 @@ typedef struct scale_command {
     uint32_t flags; /* panicmon_value_flags */
 } scale_command;
 
-/* Runs `decode` or `key` with its words (the first is the name of the command). On success `*out`
- * is text to free with panicmon_text_free(); on failure `message` says why in one line. */
+/* Runs `decode`, `encode` or `key` with its words (the first is the name of the command). On
+ * success `*out` is text to free with panicmon_text_free(); on failure `message` says why in one
+ * line. */
 bool scale_run(const scale_command *command, char **words, size_t count, char **out,
                char message[MESSAGE_MAX]);
 
