@@ -95,7 +95,8 @@ static bool walk_elements(pm_walk *walk, uint32_t inner, uint64_t count, const p
     size_t size = type->kind == PM_KIND_PRIMITIVE ? pm_primitive_size(type->primitive) : 0;
     if (size > 0 && type->primitive >= PM_U8) { /* any bytes are such integers */
         if (count > pm_scale_left(&walk->in) / size) {
-            return fail(walk, place, "a list is longer than the bytes that are left", NULL);
+            return fail(walk, place, "a list is longer than the bytes that are left, of",
+                        pm_primitive_name(type->primitive));
         }
         return pm_scale_take(&walk->in, (size_t)count * size, &skipped);
     }
