@@ -88,7 +88,7 @@ simulate() { # ARGUMENT...: fills $url
 
 simulate --block-time 1 --nodes 3
 good=$url
-simulate --stall
+simulate --mode stall
 stalled=$url
 down=ws://127.0.0.1:1
 
@@ -223,7 +223,9 @@ mkfifo pipe
 daemon=$!
 children+=("$daemon")
 head -n 1 pipe >out
-within 10 eval '! kill -0 "$daemon" 2>/dev/null'
+# shellcheck disable=SC2317
+is_gone() { ! kill -0 "$daemon" 2>/dev/null; }
+within 10 is_gone
 wait "$daemon"
 check "a reader that left ends it" is "$?" 1
 check "and the log says why" has err 'nobody reads standard output'
@@ -248,7 +250,7 @@ if command -v script >/dev/null; then
     check "a terminal gets a table" has out 'finalized'
     check "drawn in place" has out $'\033\\[K'
     check "the cursor comes back" has out $'\033\\[?25h'
-    terminal 40 --node "$good/0" --once
+    terminal 30 --node "$good/0" --once
     check "a narrow one fits" lacks out 'finalized'
     check "with a state" has out 'state'
     NO_COLOR=1 terminal 100 --node "$good/0" --once
