@@ -305,7 +305,7 @@ static amqp_table_entry_t text_entry(const char *key, const char *value)
     return entry;
 }
 
-static bool login(pm_conn *conn)
+static bool log_in(pm_conn *conn)
 {
     static const char *const wanted[] = {"consumer_cancel_notify", "connection.blocked",
                                          "publisher_confirms", "basic.nack",
@@ -352,7 +352,7 @@ bool pm_conn_open(pm_conn *conn)
         return fail(conn, "connecting", "no descriptor left");
     }
     set_options(conn);
-    if (!login(conn)) {
+    if (!log_in(conn)) {
         return false;
     }
     (void)amqp_channel_open(conn->state, CHANNEL);

@@ -263,7 +263,7 @@ static void sync_all(pm_spool *spool)
         }
         if (failed != 0) {
             pm_logf(log, PANICMON_LOG_ERROR, COMPONENT, "could not be brought to the disk: %s",
-                    strerror(failed));
+                    strerrordesc_np(failed));
         }
         pthread_mutex_lock(&spool->lock);
         at = failed != 0 ? NULL : spool->first;
@@ -322,14 +322,14 @@ static void sync_main(void *arg)
 static panicmon_err open_dir(pm_spool *spool, const char *path, panicmon_error **err)
 {
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return pm_error_setf(err, PANICMON_ERR_SYSTEM, "%s: %s", path, strerror(errno));
+        return pm_error_setf(err, PANICMON_ERR_SYSTEM, "%s: %s", path, strerrordesc_np(errno));
     }
     spool->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (spool->dir >= 0) {
         spool->lock_fd = openat(spool->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     }
     if (spool->lock_fd < 0) {
-        return pm_error_setf(err, PANICMON_ERR_SYSTEM, "%s: %s", path, strerror(errno));
+        return pm_error_setf(err, PANICMON_ERR_SYSTEM, "%s: %s", path, strerrordesc_np(errno));
     }
     if (flock(spool->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return pm_error_setf(err, PANICMON_ERR_STATE, "%s: another process uses it", path);

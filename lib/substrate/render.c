@@ -105,7 +105,7 @@ const pm_variant *pm_render_variant(pm_render_state *state, const pm_type *type)
     return variant;
 }
 
-static void canon(pm_render_state *state, uint32_t type);
+static void canon(pm_render_state *state, uint32_t number);
 
 static void canon_fields(pm_render_state *state, uint32_t first, uint32_t count)
 {

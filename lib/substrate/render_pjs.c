@@ -13,7 +13,7 @@
 #define NUMBER_BITS   52 /* what is wider is no JSON number */
 #define NEWTYPE_DEPTH 32
 
-static void render(pm_render_state *state, uint32_t type);
+static void render(pm_render_state *state, uint32_t number);
 
 static void separate(pm_render_state *state, uint32_t i)
 {
