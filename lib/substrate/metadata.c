@@ -18,6 +18,20 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Whether a blob is hex text. Binary ones hold the "m" of "meta" among their first bytes. */
+static bool is_hex(const char *text, size_t len)
+{
+    if (len >= 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+        return true;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        if (i == len || text[i] == '\0' || strchr("0123456789abcdefABCDEF", text[i]) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The blob as bytes of its own: hex text is read, anything else copied. */
 static panicmon_err copy_bytes(pm_buf *out, const void *data, size_t len, panicmon_error **err)
 {
@@ -26,9 +40,7 @@ static panicmon_err copy_bytes(pm_buf *out, const void *data, size_t len, panicm
         text++;
         len--;
     }
-    bool hex = len >= 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    hex = hex || (len >= 8 && memcmp(text, "6d657461", 8) == 0) ||
-          (len >= 2 && text[0] == '0' && text[1] == '1');
+    bool hex = is_hex(text, len);
     if (!hex) {
         len += (size_t)(text - (const char *)data);
         text = data;

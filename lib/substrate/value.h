@@ -15,7 +15,7 @@
 
 #include "substrate/metadata.h"
 
-#define PM_VALUE_DEPTH_MAX 256 /* nesting of a value */
+#define PM_VALUE_DEPTH_MAX 128 /* nesting of a value */
 
 typedef struct pm_value {
     const pm_metadata *metadata;

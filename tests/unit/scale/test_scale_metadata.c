@@ -112,6 +112,12 @@ START_TEST(wrappings)
     pm_buf_clear(&hex);
     pm_hex_add(&hex, blob.data, blob.len);
     pm_metadata_unref(read_blob(&hex)); /* without 0x */
+    pm_buf_clear(&hex);
+    pm_hex_add(&hex, wrapped.data, wrapped.len);
+    pm_metadata_unref(read_blob(&hex));
+    pm_buf_clear(&hex);
+    pm_hex_add(&hex, wrapped.data + 1, wrapped.len - 1);
+    pm_metadata_unref(read_blob(&hex));
     pm_buf_free(&blob);
     pm_buf_free(&wrapped);
     pm_buf_free(&hex);
