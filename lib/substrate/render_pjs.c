@@ -384,6 +384,9 @@ static void render_special(pm_render_state *state, const pm_type *type)
     case PM_SPECIAL_U256:
         pm_pjs_u256(state);
         break;
+    case PM_SPECIAL_WEIGHT:
+        render(state, pm_fields_of(state->metadata, type->first)->type);
+        break;
     case PM_SPECIAL_OPTION:
     case PM_SPECIAL_RESULT:
         render_variant(state, type);

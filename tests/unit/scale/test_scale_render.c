@@ -87,6 +87,7 @@ static const struct {
     {T_ADDRESS, "00" ACCOUNT, "{\"Id\":\"0x" ACCOUNT "\"}", "{\"id\":\"" ADDRESS "\"}"},
     {T_ADDRESS, "01", "{\"Index\":null}", "{\"index\":null}"},
     {T_ARRAY_U32, "010000000200000003000000", "[\"1\",\"2\",\"3\"]", "[1,2,3]"},
+    {T_WEIGHT, "0500000000000000", "{\"ref_time\":\"5\"}", "5"},
     {T_NEWTYPE, "05000000", "\"5\"", "5"},
     {T_EVENTS, "0400010000000702" ACCOUNT "6400000000000000000000000000000000",
      "[{\"phase\":{\"ApplyExtrinsic\":\"1\"},\"event\":{\"Staking\":{\"Slashed\":{\"staker\":"
