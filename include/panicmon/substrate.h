@@ -58,7 +58,7 @@ typedef enum panicmon_list_format {
 /**
  * What the chain has: pallets with storage items, constants and events, runtime calls.
  * `format`: a panicmon_list_format. The text is the caller's: panicmon_text_free(). `len` may be
- * NULL.
+ * NULL. ERR_LIMIT: it would be longer than 64 MiB.
  */
 PANICMON_API panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, uint32_t format,
                                                  char **text, size_t *len, panicmon_error **err);
@@ -80,7 +80,7 @@ typedef enum panicmon_value_flags {
  * SCALE; NULL: the chain has no value there, and the item's default or `null` is given.
  * `flags`: panicmon_value_flags. The text is the caller's: panicmon_text_free(). `len` may be NULL.
  * ERR_NOENT: no such item; ERR_PARSE: the bytes are not exactly one value of its type, and the
- * message says at which byte and where in the type.
+ * message says at which byte and where in the type. ERR_LIMIT: more than 64 MiB of JSON.
  */
 PANICMON_API panicmon_err panicmon_metadata_decode_storage(const panicmon_metadata *metadata,
                                                            const char *pallet, const char *item,

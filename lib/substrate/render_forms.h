@@ -12,8 +12,13 @@ typedef struct pm_render_state {
     pm_buf *out;
     const pm_render_options *options;
     uint16_t ss58_prefix;
-    bool broken; /* the bytes were no value after all */
+    size_t longest; /* of `out`: names of hostile metadata could make it endless */
+    bool too_long;
+    bool broken; /* the bytes were no value after all, or it is too long */
 } pm_render_state;
+
+/* Whether another value may be written; else sets `broken`. */
+bool pm_render_room(pm_render_state *state);
 
 void pm_render_polkadot_js(pm_render_state *state, pm_value value);
 

@@ -400,6 +400,9 @@ static void render(pm_render_state *state, uint32_t number)
 {
     const pm_type *type = pm_type_get(state->metadata, number);
     uint32_t bits;
+    if (!pm_render_room(state)) {
+        return;
+    }
     if (type->special != PM_SPECIAL_NONE) {
         render_special(state, type);
         return;

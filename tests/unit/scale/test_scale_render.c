@@ -175,6 +175,44 @@ START_TEST(parts_of_values)
 }
 END_TEST
 
+/* Hostile metadata: a struct with a name of a megabyte, and a value of a hundred such. */
+START_TEST(too_long)
+{
+    const uint32_t name = 1u << 20;
+    pm_buf blob = {0};
+    pm_metadata *made = NULL;
+    panicmon_error *err = NULL;
+    pm_value value;
+    uint8_t bytes[102];
+    pm_buf_add(&blob, "meta\x0e\x0c\x00\x00\x00\x05\x03\x00\x04\x00\x00\x00\x04\x01", 18);
+    pm_scale_put_length(&blob, name);
+    for (uint32_t i = 0; i < name; i++) {
+        pm_buf_char(&blob, 'n');
+    }
+    pm_buf_add(&blob, "\x00\x00\x00\x00\x08\x00\x00\x02\x04\x00\x00\x00\x04\x00\x00", 15);
+    ck_assert_msg(pm_metadata_decode(&made, blob.data, blob.len, &err) == PANICMON_OK, "%s",
+                  panicmon_error_message(err));
+    memset(bytes, 1, sizeof bytes);
+    bytes[0] = 100 << 2 & 0xff;
+    bytes[0] |= 1;
+    bytes[1] = 1;
+    for (pm_form form = PM_FORM_CANON; form <= PM_FORM_POLKADOT_JS; form++) {
+        pm_buf text = {0};
+        const pm_render_options options = {.form = form};
+        ck_assert_int_eq(pm_value_open(made, 2, NULL, bytes, sizeof bytes, &value, NULL),
+                         PANICMON_OK);
+        ck_assert_int_eq(pm_render(value, &options, &text, NULL), PANICMON_ERR_LIMIT);
+        ck_assert_uint_lt(text.cap, 256u << 20);
+        pm_buf_free(&text);
+    }
+    ck_assert_int_eq(pm_value_open(made, 2, NULL, bytes, 50, &value, &err), PANICMON_ERR_PARSE);
+    ck_assert_uint_lt(strlen(panicmon_error_message(err)), 1000);
+    panicmon_error_free(err);
+    pm_metadata_unref(made);
+    pm_buf_free(&blob);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("scale_render");
@@ -184,6 +222,7 @@ int main(void)
     tcase_add_loop_test(cases, encoded_again, 0, sizeof all / sizeof all[0]);
     tcase_add_test(cases, options);
     tcase_add_test(cases, parts_of_values);
+    tcase_add_test(cases, too_long);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
