@@ -11,7 +11,8 @@
 #include "substrate/ss58.h"
 #include "substrate/value.h"
 
-#define MAGIC_SIZE 5 /* "meta" and the version */
+#define MAGIC_SIZE 5     /* "meta" and the version */
+#define NAMES_MAX  16384 /* pallets, items and calls; chains have about a thousand */
 
 static bool is_blank(char c)
 {
@@ -126,6 +127,11 @@ static panicmon_err parse_all(pm_metadata *metadata, pm_scale in, panicmon_error
     if (metadata->version >= 15) {
         pm_parse_apis(&parse);
         pm_parse_tail(&parse);
+    }
+    uint64_t names = (uint64_t)metadata->pallets.count + metadata->storage.count +
+                     metadata->constants.count + metadata->methods.count;
+    if (pm_parse_ok(&parse) && names > NAMES_MAX) { /* the table of names could be made slow */
+        pm_parse_fail(&parse, "more pallets, items and calls than any chain has");
     }
     if (pm_parse_ok(&parse) && pm_scale_left(&parse.in) > 0) {
         pm_parse_fail(&parse, "bytes are left after the end");

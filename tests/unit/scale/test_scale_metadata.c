@@ -178,6 +178,29 @@ START_TEST(hostile)
 }
 END_TEST
 
+/* More of what is searched through than any chain has. */
+START_TEST(too_many)
+{
+    pm_buf blob = {0};
+    pm_buf_add(&blob, "meta\x0e\x04\x00\x00\x00\x01", 10); /* an enum */
+    pm_scale_put_length(&blob, 257);
+    for (int i = 0; i < 257; i++) {
+        pm_buf_add(&blob, "\0\0\0\0", 4);
+    }
+    pm_buf_add(&blob, "\0\0\0\0\0\0", 6);
+    refused(blob.data, blob.len, "longer than that of any chain");
+    pm_buf_clear(&blob);
+    pm_buf_add(&blob, "meta\x0e\x04\x00\x00\x00\x05\x03\x00", 12); /* u8, and pallets */
+    pm_scale_put_length(&blob, 16385);
+    for (int i = 0; i < 16385; i++) {
+        pm_buf_add(&blob, "\0\0\0\0\0\0\0", 7);
+    }
+    pm_buf_add(&blob, "\0\0\0\0", 4);
+    refused(blob.data, blob.len, "than any chain has");
+    pm_buf_free(&blob);
+}
+END_TEST
+
 START_TEST(gaps_in_numbers)
 {
     /* two types, 0 and 3: u8 and Vec<u8>; no pallets; an extrinsic of type 3 */
@@ -260,6 +283,7 @@ int main(void)
     tcase_add_test(cases, wrappings);
     tcase_add_test(cases, not_metadata);
     tcase_add_test(cases, hostile);
+    tcase_add_test(cases, too_many);
     tcase_add_test(cases, gaps_in_numbers);
     tcase_add_test(cases, lists);
     tcase_add_test(cases, shared_by_threads);
