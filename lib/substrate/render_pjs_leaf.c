@@ -71,6 +71,7 @@ void pm_pjs_account20(pm_render_state *state)
     pm_hex_add(&digits, account, 20);
     if (digits.failed) {
         state->out->failed = true;
+        pm_buf_free(&digits);
         return;
     }
     pm_keccak256(digits.data, digits.len, hash);
