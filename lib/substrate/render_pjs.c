@@ -9,7 +9,7 @@
 #include "substrate/order.h"
 #include "substrate/ss58.h"
 
-static void render(pm_render_state *state, uint32_t type);
+static void render(pm_render_state *state, uint32_t number);
 
 static void separate(pm_render_state *state, uint32_t i)
 {
