@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 install_packages "${build_packages[@]}" check libsubunit-dev clang clang-format clang-tidy llvm \
-    libclang-rt-14-dev valgrind redis-server rabbitmq-server openssl python3
+    libclang-rt-14-dev valgrind redis-server rabbitmq-server openssl python3 python3-pip mypy \
+    abigail-tools doxygen mandoc lintian
 
 known=(plain clang asan tsan valgrind)
 suites=("$@")
