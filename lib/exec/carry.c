@@ -38,10 +38,12 @@ void pm_parcel_take(pm_parcel *parcel, pm_request *request)
                                    .flags = request->flags,
                                    .target = request->target,
                                    .name = request->name,
+                                   .headers = request->headers,
                                    .in = request->in,
                                    .deadline = request->deadline}};
     request->target = NULL;
     request->name = NULL;
+    request->headers = NULL;
     request->in = (pm_buf){0};
     pm_parcel_join(parcel, request);
 }

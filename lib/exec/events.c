@@ -48,6 +48,7 @@ static void close_loop(pm_events_loop *loop)
         pm_figures_add_rpc(env->figures, &counts, &loop->counted);
     }
     pm_rpc_free(loop->rpc);
+    pm_http_free(loop->http);
     if (loop->loop != NULL) {
         pm_loop_free(loop->loop);
     }
@@ -68,6 +69,9 @@ static panicmon_err open_loop(pm_events_loop *loop)
     }
     if (status == PANICMON_OK) {
         status = pm_share_new(&loop->share, loop->rpc, env->cache_bytes, env->figures);
+    }
+    if (status == PANICMON_OK) {
+        status = pm_http_new(&loop->http, loop->loop);
     }
     if (status == PANICMON_OK) {
         status = env->sink->ops->open(env->sink, loop->loop, env->log, name, &loop->channel);

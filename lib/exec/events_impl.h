@@ -14,6 +14,7 @@
 #include "exec/pool.h"
 #include "exec/share.h"
 #include "exec/wheel.h"
+#include "net/http.h"
 
 typedef struct pm_events pm_events;
 typedef struct pm_events_loop pm_events_loop;
@@ -49,6 +50,7 @@ struct pm_events_loop {
     pm_thread *thread;
     pm_loop *loop;
     pm_rpc *rpc;
+    pm_http *http;
     pm_share *share;
     pm_channel *channel;
     pm_rpc_counts counted;

@@ -152,6 +152,7 @@ static void close_loop(pm_events_loop *loop)
         }
     }
     pm_rpc_cancel(loop->rpc);
+    pm_http_cancel(loop->http);
     pm_share_cancel(loop->share);
     loop->channel->ops->close(loop->channel, pm_mono_ms() + FLUSH_MS);
     loop->closed = true;
@@ -213,6 +214,7 @@ void pm_events_loop_main(void *arg)
         pm_loop_wait(loop->loop, due);
     }
     pm_rpc_cancel(loop->rpc);
+    pm_http_cancel(loop->http);
     pm_share_cancel(loop->share);
     if (!loop->closed) {
         loop->channel->ops->close(loop->channel, pm_mono_ms() + FLUSH_MS);

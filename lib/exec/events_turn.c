@@ -55,7 +55,8 @@ static void on_sent(pm_request *wire)
     free(parcel);
 }
 
-static void publish(pm_slot *slot, pm_request *request)
+/* A request that goes on when its round is cut short. */
+static void send_parcel(pm_slot *slot, pm_request *request)
 {
     pm_channel *channel = slot->loop->channel;
     pm_parcel *parcel = malloc(sizeof *parcel);
@@ -65,7 +66,11 @@ static void publish(pm_slot *slot, pm_request *request)
     }
     pm_parcel_take(parcel, request);
     parcel->wire.on_done = on_sent;
-    channel->ops->submit(channel, &parcel->wire);
+    if (parcel->wire.kind == PM_REQUEST_HTTP) {
+        pm_http_submit(slot->loop->http, &parcel->wire);
+    } else {
+        channel->ops->submit(channel, &parcel->wire);
+    }
 }
 
 /* A load or store on its way through a helper. */
@@ -130,8 +135,8 @@ void pm_slot_ask(pm_slot *slot)
         pm_request *request = slot->requests[i];
         if (request->kind == PM_REQUEST_RPC) {
             pm_share_add(slot->loop->share, request, slot->task);
-        } else if (request->kind == PM_REQUEST_PUBLISH) {
-            publish(slot, request);
+        } else if (request->kind == PM_REQUEST_PUBLISH || request->kind == PM_REQUEST_HTTP) {
+            send_parcel(slot, request);
         } else {
             ask_store(slot, request);
         }

@@ -20,6 +20,9 @@ panicmon_err pm_seat_open(pm_seat *seat, const pm_exec_env *env, const char *nam
         status = pm_share_new(&seat->share, seat->rpc, env->cache_bytes, env->figures);
     }
     if (status == PANICMON_OK) {
+        status = pm_http_new(&seat->http, seat->loop);
+    }
+    if (status == PANICMON_OK) {
         status = env->sink->ops->open(env->sink, seat->loop, env->log, name, &seat->channel);
     }
     if (status != PANICMON_OK) {
@@ -74,6 +77,8 @@ static void submit(pm_seat *seat, const pm_task *task, pm_request *const *reques
         if (run > i) {
             submit_calls(seat, task, requests + i, run - i);
             i = run;
+        } else if (requests[i]->kind == PM_REQUEST_HTTP) {
+            pm_http_submit(seat->http, requests[i++]);
         } else if (requests[i]->kind == PM_REQUEST_PUBLISH) {
             seat->channel->ops->submit(seat->channel, requests[i++]);
         } else {
@@ -107,6 +112,7 @@ bool pm_seat_run(pm_seat *seat, pm_task *task, const atomic_bool *stop)
 void pm_seat_abort(pm_seat *seat, const atomic_bool *stop)
 {
     pm_rpc_cancel(seat->rpc);
+    pm_http_cancel(seat->http);
     if (seat->share != NULL) {
         pm_share_cancel(seat->share);
     }
@@ -123,6 +129,7 @@ void pm_seat_close(pm_seat *seat, int64_t until_ms)
     if (seat->rpc != NULL) {
         pm_rpc_cancel(seat->rpc);
     }
+    pm_http_cancel(seat->http);
     if (seat->share != NULL) {
         pm_share_cancel(seat->share);
     }
@@ -143,6 +150,7 @@ void pm_seat_release(pm_seat *seat)
         pm_figures_add_rpc(seat->env->figures, &counts, &seat->counted);
     }
     pm_rpc_free(seat->rpc);
+    pm_http_free(seat->http);
     if (seat->loop != NULL) {
         pm_loop_free(seat->loop);
     }

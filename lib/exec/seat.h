@@ -6,11 +6,13 @@
 
 #include "exec/exec.h"
 #include "exec/share.h"
+#include "net/http.h"
 
 typedef struct pm_seat {
     const pm_exec_env *env;
     pm_loop *loop;
     pm_rpc *rpc;
+    pm_http *http;
     pm_share *share; /* NULL: calls go straight to rpc */
     pm_channel *channel;
     pm_rpc_counts counted; /* what was added to the figures so far */
