@@ -39,7 +39,8 @@ PANICMON_API size_t panicmon_registry_match(panicmon_registry *registry, const c
 
 /**
  * Adds every built-in strategy under the routing keys of PANIC:
- * `substrate_node` under `chains.substrate.*.nodes_config`.
+ * `substrate_node` and `substrate_network` under `chains.substrate.*.nodes_config`; the two share
+ * what they know of chains.
  */
 PANICMON_API panicmon_err panicmon_registry_add_builtin(panicmon_registry *registry,
                                                         panicmon_error **err);

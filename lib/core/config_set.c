@@ -388,10 +388,8 @@ panicmon_err panicmon_plan_add(panicmon_plan *plan, const char *id, const char *
                                panicmon_error **err)
 {
     const char *key = plan->set->routing_key;
-    for (size_t i = 0; id != NULL && i < plan->count; i++) {
-        if (strcmp(plan->items[i]->id, id) == 0) {
-            return pm_error_setf(err, PANICMON_ERR_EXISTS, "%s: '%s' was planned twice", key, id);
-        }
+    if (id != NULL && pm_map_get(&plan->index, id) != NULL) {
+        return pm_error_setf(err, PANICMON_ERR_EXISTS, "%s: '%s' was planned twice", key, id);
     }
     panicmon_config *config = NULL;
     if (id != NULL && json == NULL) {
@@ -412,7 +410,11 @@ panicmon_err panicmon_plan_add(panicmon_plan *plan, const char *id, const char *
                              id == NULL || json == NULL ? PANICMON_ERR_NOENT : PANICMON_ERR_NOMEM,
                              "%s: '%s' cannot be planned", key, id == NULL ? "" : id);
     }
-    panicmon_err status = plan_push(plan, config);
+    panicmon_err status =
+        pm_map_set(&plan->index, id, config) ? plan_push(plan, config) : PANICMON_ERR_NOMEM;
+    if (status != PANICMON_OK) {
+        (void)pm_map_remove(&plan->index, id);
+    }
     if (status != PANICMON_OK && config->planned) {
         config_free(config);
     }
@@ -445,6 +447,7 @@ void pm_plan_free(panicmon_plan *plan)
         }
     }
     free(plan->items);
+    pm_map_free(&plan->index);
     *plan = (panicmon_plan){0};
 }
 
