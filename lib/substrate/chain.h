@@ -201,7 +201,7 @@ pm_endpoint *pm_endpoint_open(pm_substrate *shared, const char *url);
 void pm_endpoint_close(pm_substrate *shared, pm_endpoint *endpoint); /* NULL is allowed */
 pm_heads *pm_heads_ref(pm_heads *heads);
 void pm_heads_unref(pm_heads *heads); /* NULL is allowed */
-/* The heads of an endpoint if they are no older than `fresh_ms`; NULL else. */
+/* The heads of an endpoint if they are younger than `fresh_ms`; NULL else. */
 pm_heads *pm_heads_fresh(pm_substrate *shared, pm_endpoint *endpoint, int64_t fresh_ms);
 /* The last ones, however old; NULL when there are none. */
 pm_heads *pm_heads_last(pm_substrate *shared, pm_endpoint *endpoint);
@@ -233,8 +233,8 @@ pm_view *pm_view_open(pm_substrate *shared, const char *url, const char *hub_url
 void pm_view_close(pm_substrate *shared, pm_view *view); /* NULL is allowed */
 bool pm_view_watch(pm_substrate *shared, pm_view *view, const uint8_t *account);
 void pm_view_unwatch(pm_substrate *shared, pm_view *view, const uint8_t *account);
-/* The last state if it has `account` (NULL: none is needed) and is no older than `fresh_ms`, or no
- * older than `stale_ms` while another monitor reads a new one. Else NULL, and the caller has the
+/* The last state if it has `account` (NULL: none is needed) and is younger than `fresh_ms`, or than
+ * `stale_ms` while another monitor reads a new one. Else NULL, and the caller has the
  * fetch, until pm_view_leave(). */
 struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t *account,
                               const void *who, int64_t fresh_ms, int64_t stale_ms);

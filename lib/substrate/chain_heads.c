@@ -85,7 +85,7 @@ pm_heads *pm_heads_last(pm_substrate *shared, pm_endpoint *endpoint)
 pm_heads *pm_heads_fresh(pm_substrate *shared, pm_endpoint *endpoint, int64_t fresh_ms)
 {
     pm_heads *heads = pm_heads_last(shared, endpoint);
-    if (heads != NULL && pm_mono_ms() - heads->taken_ms > fresh_ms) {
+    if (heads != NULL && pm_mono_ms() - heads->taken_ms >= fresh_ms) {
         pm_heads_unref(heads);
         heads = NULL;
     }

@@ -143,7 +143,7 @@ struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t
     pm_state *state = view->state;
     bool other = view->fetcher != NULL && view->fetcher != who && now < view->fetch_until_ms;
     int64_t limit = other ? stale_ms : fresh_ms;
-    if (state != NULL && now - state->taken_ms <= limit &&
+    if (state != NULL && now - state->taken_ms < limit &&
         (account == NULL || pm_state_stash(state, account) != NULL)) {
         taken = pm_state_ref(state);
     } else if (!other) {

@@ -144,6 +144,7 @@ static panicmon_err ask_archive(pm_node_monitor *monitor, panicmon_round *round)
     return status;
 }
 
+/* The Asset Hub's node to ask; one that was found is for chains whose config names none. */
 static const char *hub_url(const pm_node_monitor *monitor)
 {
     const char *url = pm_node_config_hub(monitor->config, monitor->hub_at);
@@ -173,13 +174,18 @@ panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round)
 {
     int64_t now = pm_mono_ms();
     pm_node_rest(monitor);
-    monitor->interval_ms = monitor->began_ms == 0 ? 0 : now - monitor->began_ms;
+    monitor->interval_ms = monitor->began_ms == 0    ? 0
+                           : now > monitor->began_ms ? now - monitor->began_ms
+                                                     : 1;
     monitor->began_ms = now;
     monitor->stage = PM_NODE_HEADS;
     monitor->waits_for_heads = false;
     monitor->hubs_tried = 0;
-    panicmon_err status = pm_slot_set(monitor->shared, &monitor->own, monitor->config->url);
-    if (status == PANICMON_OK) {
+    panicmon_err status = PANICMON_OK;
+    if (!monitor->chain_only) {
+        status = pm_slot_set(monitor->shared, &monitor->own, monitor->config->url);
+    }
+    if (!monitor->chain_only && status == PANICMON_OK) {
         status = pm_slot_ask(monitor->shared, &monitor->own, round, fresh_ms(monitor), false);
         monitor->waits_for_heads = monitor->own.asked;
     }
@@ -240,7 +246,9 @@ static pm_slot *choose(pm_node_monitor *monitor)
             slots[count++] = &monitor->window[i];
         }
     }
-    slots[count++] = &monitor->own;
+    if (!monitor->chain_only) {
+        slots[count++] = &monitor->own;
+    }
     return pm_slot_choose(slots, count, &monitor->source_stalled);
 }
 
@@ -347,11 +355,14 @@ static panicmon_err begin_state(pm_node_monitor *monitor)
 static panicmon_err ask_headers(pm_node_monitor *monitor, panicmon_round *round)
 {
     panicmon_err status = PANICMON_OK;
+    monitor->header = monitor->best_header = PM_NO_REQUEST;
+    if (monitor->chain_only) {
+        return PANICMON_OK;
+    }
     const char *url = monitor->own.endpoint->url;
     const pm_heads *heads = monitor->own.heads;
     bool same = monitor->fetch != NULL &&
                 strcmp(heads->hash, monitor->source->heads->hash) == 0; /* the fetch asks for it */
-    monitor->header = monitor->best_header = PM_NO_REQUEST;
     monitor->header_step = panicmon_round_step(round);
     monitor->number = (pm_maybe){0};
     monitor->number.known = pm_height_known(monitor->shared, heads->hash, &monitor->number.value);
@@ -594,13 +605,15 @@ panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_fa
             return status;
         }
         const pm_heads *own = monitor->own.heads;
-        if (own->status != PANICMON_OK) {
+        if (own != NULL && own->status != PANICMON_OK) {
             fail_direct(monitor, failure, own->status, own->shape, own->method,
                         own->message.len > 0 ? own->message.data : "");
             *done = true;
             return PANICMON_OK;
         }
-        check_identity(monitor, round);
+        if (own != NULL) {
+            check_identity(monitor, round);
+        }
         status = pick(monitor, round, failure);
         *done = failure->code != 0;
         if (status != PANICMON_OK || *done || monitor->stage == PM_NODE_HEADS) {
@@ -709,6 +722,15 @@ static void offer_hub(pm_node_monitor *monitor)
     pm_substrate_unlock(monitor->shared);
 }
 
+void pm_node_settle(pm_node_monitor *monitor, panicmon_round *round)
+{
+    pm_view_leave(monitor->shared, monitor->view, monitor,
+                  monitor->fetch != NULL ? monitor->state : NULL);
+    offer_hub(monitor);
+    find_hub(monitor);
+    hold_state(monitor, round);
+}
+
 void pm_node_view_fill(pm_node_monitor *monitor, panicmon_round *round, pm_node_view *view)
 {
     const pm_heads *heads = monitor->own.heads;
@@ -716,11 +738,7 @@ void pm_node_view_fill(pm_node_monitor *monitor, panicmon_round *round, pm_node_
     if (!number.known) { /* the fetch has asked for it */
         number.known = pm_height_known(monitor->shared, heads->hash, &number.value);
     }
-    pm_view_leave(monitor->shared, monitor->view, monitor,
-                  monitor->fetch != NULL ? monitor->state : NULL);
-    offer_hub(monitor);
-    find_hub(monitor);
-    hold_state(monitor, round);
+    pm_node_settle(monitor, round);
     *view = (pm_node_view){.heads = heads,
                            .best = heads->best.known ? heads->best : monitor->best_number,
                            .target = heads->target,

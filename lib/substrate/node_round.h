@@ -28,6 +28,7 @@ typedef enum pm_node_stage {
 typedef struct pm_node_monitor {
     pm_substrate *shared;
     const pm_node_config *config;
+    bool chain_only; /* there is no node to monitor, only its chain: a network monitor */
 
     /* over rounds */
     int64_t began_ms; /* of the round before, then of this one */
@@ -78,6 +79,8 @@ panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round);
 /* One step on; `*done`: everything is read, or `failure` says why not. */
 panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
                           bool *done);
+/* All is read: leaves the state to siblings. Part of pm_node_view_fill(). */
+void pm_node_settle(pm_node_monitor *monitor, panicmon_round *round);
 /* What is published, once all is read. */
 void pm_node_view_fill(pm_node_monitor *monitor, panicmon_round *round, pm_node_view *view);
 /* Lets go of what belongs to a round. */
