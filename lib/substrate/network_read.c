@@ -20,6 +20,12 @@ static void add_js(pm_buf *out, const pm_governance *gov, pm_value value)
     }
 }
 
+static bool fields_of(pm_value variant, pm_value *fields)
+{
+    pm_name name;
+    return pm_value_variant(variant, &name, NULL, fields);
+}
+
 /* The hash of a proposal: plain, or in (or of) a bounded call. */
 static bool proposal_hash(pm_value proposal, char out[PM_HASH_TEXT])
 {
@@ -29,7 +35,7 @@ static bool proposal_hash(pm_value proposal, char out[PM_HASH_TEXT])
     uint8_t digest[32];
     pm_value fields;
     pm_buf text = {0};
-    if (!pm_value_account(proposal, &hash) && pm_value_variant(proposal, NULL, NULL, &fields)) {
+    if (!pm_value_account(proposal, &hash) && fields_of(proposal, &fields)) {
         if (!pm_value_account(pm_value_field(fields, "hash"), &hash) &&
             (pm_value_bytes(fields, &bytes, &len) ||
              pm_value_bytes(pm_value_at(fields, 0), &bytes, &len)) &&
@@ -138,7 +144,7 @@ static uint64_t open_delay(const pm_governance *gov, pm_value enactment)
 {
     uint64_t block = 0;
     pm_value fields;
-    if (!pm_value_variant(enactment, NULL, NULL, &fields)) {
+    if (!fields_of(enactment, &fields)) {
         return 0;
     }
     if (!pm_value_u64(fields, &block)) {
@@ -210,7 +216,7 @@ panicmon_err pm_referendum_read(pm_governance *gov, pm_referendum *out, pm_value
     pm_buf status = {0};
     pm_value fields = {0};
     pm_referendum_clear(out);
-    if (pm_value_absent(info) || !pm_value_variant(info, NULL, NULL, &fields)) {
+    if (pm_value_absent(info) || !fields_of(info, &fields)) {
         pm_buf_text(&json, "null");
         out->over = true;
     } else if (pm_value_is(info, "Ongoing")) {
@@ -369,7 +375,7 @@ static bool read_casting(pm_governance *gov, const uint8_t *account, pm_value li
         memcpy(vote.account, account, PM_ACCOUNT_SIZE);
         if (pm_value_u32(pm_value_at(one, 0), &vote.referendum) &&
             vote.referendum < gov->referendum_count && gov->referenda[vote.referendum].ongoing &&
-            pm_value_is(cast, "Standard") && pm_value_variant(cast, NULL, NULL, &fields) &&
+            pm_value_is(cast, "Standard") && fields_of(cast, &fields) &&
             pm_value_u32(pm_value_field(fields, "vote"), &byte) &&
             pm_value_u128(pm_value_field(fields, "balance"), &vote.balance)) {
             vote.vote = (uint8_t)byte;
@@ -392,7 +398,9 @@ static bool read_delegating(pm_governance *gov, const uint8_t *account, uint32_t
         return true;
     }
     memcpy(made.target, target, PM_ACCOUNT_SIZE);
-    (void)pm_value_variant(pm_value_field(fields, "conviction"), NULL, &made.conviction, NULL);
+    pm_name conviction;
+    (void)pm_value_variant(pm_value_field(fields, "conviction"), &conviction, &made.conviction,
+                           NULL);
     pm_delegation *list = realloc(gov->delegations, (gov->delegation_count + 1) * sizeof *list);
     if (list == NULL) {
         return false;
@@ -407,7 +415,7 @@ panicmon_err pm_voting_read(pm_governance *gov, const uint8_t *account, uint32_t
 {
     pm_value fields;
     bool room = true;
-    if (!pm_value_variant(voting, NULL, NULL, &fields)) {
+    if (!fields_of(voting, &fields)) {
         return PANICMON_OK;
     }
     if (pm_value_is(voting, "Delegating")) {
