@@ -135,15 +135,16 @@ struct pm_state *pm_view_last(pm_substrate *shared, pm_view *view)
 }
 
 struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t *account,
-                              const void *who, int64_t fresh_ms, int64_t stale_ms)
+                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms)
 {
     pm_state *taken = NULL;
     int64_t now = pm_mono_ms();
     pm_substrate_lock(shared);
     pm_state *state = view->state;
     bool other = view->fetcher != NULL && view->fetcher != who && now < view->fetch_until_ms;
-    int64_t limit = other ? stale_ms : fresh_ms;
-    if (state != NULL && now - state->taken_ms < limit &&
+    int64_t age = state != NULL ? now - state->taken_ms : 0;
+    bool fresh = state != NULL && state->taken_ms > seen_ms && age < fresh_ms;
+    if (state != NULL && (fresh || (other && age < stale_ms)) &&
         (account == NULL || pm_state_stash(state, account) != NULL)) {
         taken = pm_state_ref(state);
     } else if (!other) {

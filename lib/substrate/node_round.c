@@ -336,7 +336,8 @@ static panicmon_err begin_state(pm_node_monitor *monitor)
         return status;
     }
     int64_t fresh = fresh_ms(monitor);
-    monitor->state = pm_view_take(shared, monitor->view, own, monitor, fresh,
+    monitor->state = pm_view_take(shared, monitor->view, own, monitor,
+                                  monitor->held != NULL ? monitor->held->taken_ms : -1, fresh,
                                   monitor->interval_ms > fresh ? monitor->interval_ms : fresh);
     if (monitor->state != NULL) {
         return PANICMON_OK;

@@ -21,12 +21,16 @@ panicmon_err pm_slot_set(pm_substrate *shared, pm_slot *slot, const char *url)
         return PANICMON_OK;
     }
     pm_endpoint_close(shared, slot->endpoint);
+    slot->seen_ms = -1;
     slot->endpoint = pm_endpoint_open(shared, url);
     return slot->endpoint == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
 }
 
 void pm_slot_rest(pm_slot *slot)
 {
+    if (slot->heads != NULL) {
+        slot->seen_ms = slot->heads->taken_ms;
+    }
     pm_heads_unref(slot->heads);
     slot->heads = NULL;
     slot->asked = false;
@@ -44,7 +48,8 @@ panicmon_err pm_slot_ask(pm_substrate *shared, pm_slot *slot, panicmon_round *ro
                          int64_t fresh_ms, bool source)
 {
     slot->heads = pm_heads_fresh(shared, slot->endpoint, fresh_ms);
-    if (slot->heads != NULL && slot->heads->status != PANICMON_OK && !source) {
+    if (slot->heads != NULL && (slot->heads->taken_ms <= slot->seen_ms ||
+                                (slot->heads->status != PANICMON_OK && !source))) {
         pm_heads_unref(slot->heads);
         slot->heads = NULL;
     }

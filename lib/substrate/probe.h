@@ -12,6 +12,7 @@ typedef struct pm_slot {
     pm_endpoint *endpoint; /* NULL: empty; kept over rounds */
     pm_heads *heads;       /* of this round; NULL: none */
     pm_heads_call call;
+    int64_t seen_ms; /* when the heads of the round before were taken */
     bool asked;
     bool bad; /* it failed later in the round */
 } pm_slot;
@@ -19,7 +20,7 @@ typedef struct pm_slot {
 /* Points the slot to a URL and forgets what it had of the last round. */
 panicmon_err pm_slot_set(pm_substrate *shared, pm_slot *slot, const char *url);
 void pm_slot_clear(pm_substrate *shared, pm_slot *slot);
-/* Takes heads that are fresh enough, else asks. `source`: heads of a failure will do, and one that
+/* Takes heads that are fresh enough and were not seen in the round before, else asks. `source`: heads of a failure will do, and one that
  * hung lately is left alone. */
 panicmon_err pm_slot_ask(pm_substrate *shared, pm_slot *slot, panicmon_round *round,
                          int64_t fresh_ms, bool source);

@@ -115,6 +115,24 @@ void frozen_error(pm_request *request, int64_t code, const char *message)
     pm_request_finish(request, PANICMON_ERR_RPC, code, message);
 }
 
+void frozen_hide_pallet(json_t *state, const char *pallet)
+{
+    char *text = strdup(json_string_value(json_object_get(state, "metadataV14")));
+    char hex[128] = "";
+    size_t len = strlen(pallet);
+    (void)snprintf(hex, sizeof hex, "%02zx", len << 2);
+    for (size_t i = 0; i < len; i++) {
+        (void)snprintf(hex + 2 + 2 * i, 3, "%02x", (unsigned char)pallet[i]);
+    }
+    for (char *at = text; (at = strstr(at, hex)) != NULL; at += 2) {
+        if ((at - text) % 2 == 0) {
+            at[3 + 2 * (len - 1)] = '_' == pallet[len - 1] ? '0' : 'f';
+        }
+    }
+    json_object_set_new(state, "metadataV14", json_string(text));
+    free(text);
+}
+
 static json_t *block_at(const frozen_peer *peer, size_t i)
 {
     return json_array_get(json_object_get(peer->state, "blocks"), i);

@@ -52,6 +52,8 @@ frozen_peer *frozen_add(frozen *world, const char *url, json_t *state);
 void frozen_free(frozen *world);
 /* Puts a value under a key in front of the state; NULL: takes it away. */
 void frozen_set(frozen_peer *peer, const char *key, const char *value);
+/* Metadata in which a pallet has another name of the same length, so that nobody finds it. */
+void frozen_hide_pallet(json_t *state, const char *pallet);
 /* Answers a call. */
 void frozen_answer(frozen *world, pm_request *request);
 /* Counts one frame for each endpoint that the requests go to. */

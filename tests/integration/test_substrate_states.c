@@ -76,8 +76,8 @@ static void put_cursor(player *at, const frozen_peer *peer, const char *height)
 
 START_TEST(a_chain_that_panic_can_read_gives_panics_samples)
 {
-    json_t *state = frozen_load("substrate/states/polkadot-9160-era30.json.gz");
-    json_t *panic = frozen_load("substrate/oracle/dot9160.panicmon.json.gz");
+    json_t *state = frozen_load("states/polkadot-9160-era30.json.gz");
+    json_t *panic = frozen_load("oracle/dot9160.panicmon.json.gz");
     size_t i;
     json_t *node;
     frozen_peer *peer = frozen_add(&world, NODE, state);
@@ -121,8 +121,8 @@ END_TEST
 
 START_TEST(so_does_its_network)
 {
-    json_t *state = frozen_load("substrate/states/polkadot-9160-era30.json.gz");
-    json_t *panic = frozen_load("substrate/oracle/dot9160.panicmon.json.gz");
+    json_t *state = frozen_load("states/polkadot-9160-era30.json.gz");
+    json_t *panic = frozen_load("oracle/dot9160.panicmon.json.gz");
     json_t *wanted = json_object_get(json_object_get(panic, "network"), "data");
     const char *field;
     json_t *value;
@@ -244,8 +244,8 @@ static void check_claims(const player *at, json_t *oracle, const char *stash, lo
 
 START_TEST(paged_exposures_and_claims_are_what_the_storage_says)
 {
-    json_t *state = frozen_load("substrate/states/polkadot-1004001-era4.json.gz");
-    json_t *oracle = frozen_load("substrate/oracle/dot1004001.json.gz");
+    json_t *state = frozen_load("states/polkadot-1004001-era4.json.gz");
+    json_t *oracle = frozen_load("oracle/dot1004001.json.gz");
     size_t i;
     json_t *watched;
     size_t most = 0;
@@ -301,10 +301,10 @@ static void expect_number(const char *who, const player *at, const char *name, c
 
 START_TEST(staking_on_the_asset_hub_is_read_there)
 {
-    json_t *relay = frozen_load("substrate/states/polkadot-2003000-ahm.json.gz");
-    json_t *hub = frozen_load("substrate/states/statemint-2003001-ahm.json.gz");
-    json_t *rounds = load_document("substrate/oracle/round-dot-ahm.json");
-    json_t *oracle = frozen_load("substrate/oracle/statemint-2003001.json.gz");
+    json_t *relay = frozen_load("states/polkadot-2003000-ahm.json.gz");
+    json_t *hub = frozen_load("states/statemint-2003001-ahm.json.gz");
+    json_t *rounds = load_document("oracle/round-dot-ahm.json");
+    json_t *oracle = frozen_load("oracle/statemint-2003001.json.gz");
     size_t i;
     json_t *wanted;
     (void)frozen_add(&world, NODE, relay);
@@ -364,7 +364,7 @@ END_TEST
 
 START_TEST(without_the_asset_hub_staking_is_absent_and_nothing_fails)
 {
-    json_t *relay = frozen_load("substrate/states/polkadot-2003000-ahm.json.gz");
+    json_t *relay = frozen_load("states/polkadot-2003000-ahm.json.gz");
     player at;
     (void)frozen_add(&world, NODE, relay);
     open_stash(&at, "15Jbynf3EcRqdHV1K14LXYh7PQFTbp5wiXfrc4kbMReR9KxA", "");
@@ -382,8 +382,8 @@ END_TEST
 
 START_TEST(another_monitored_node_serves_as_asset_hub)
 {
-    json_t *relay = frozen_load("substrate/states/polkadot-2003000-ahm.json.gz");
-    json_t *hub = frozen_load("substrate/states/statemint-2003001-ahm.json.gz");
+    json_t *relay = frozen_load("states/polkadot-2003000-ahm.json.gz");
+    json_t *hub = frozen_load("states/statemint-2003001-ahm.json.gz");
     player at;
     player other;
     (void)frozen_add(&world, NODE, relay);
@@ -409,7 +409,7 @@ END_TEST
 
 START_TEST(opengov_has_the_same_envelope)
 {
-    json_t *state = frozen_load("substrate/states/polkadot-1004001-era4.json.gz");
+    json_t *state = frozen_load("states/polkadot-1004001-era4.json.gz");
     player at;
     (void)frozen_add(&world, NODE, state);
     player_open(&at, panicmon_substrate_network_strategy(), shared, &world, KEY,
@@ -459,7 +459,7 @@ END_TEST
 
 int main(void)
 {
-    if (frozen_path("substrate/states/polkadot-9160-era30.json.gz") == NULL) {
+    if (frozen_path("states/polkadot-9160-era30.json.gz") == NULL) {
         return 77;
     }
     Suite *suite = suite_create("substrate_states");
