@@ -83,7 +83,8 @@ static const pm_setting settings_known[] = {
     {"log.level", "info", "error warning info debug", 0, 0, PM_SETTING_ENUM,
      "The least grave records that are logged."},
     {"log.format", "text", "text json", 0, 0, PM_SETTING_ENUM, "How a record is written."},
-    {"listen", "", NULL, 0, 0, PM_SETTING_TEXT, "Reserved: an address to serve figures at."},
+    {"listen", "", NULL, 0, 0, PM_SETTING_TEXT,
+     "Where panicmond serves its status page and metrics: host:port, or a port of this machine."},
 };
 _Static_assert(sizeof settings_known / sizeof settings_known[0] == PM_SETTINGS,
                "PM_SETTINGS counts the table");

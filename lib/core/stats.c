@@ -81,7 +81,7 @@ panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime, panicmon_st
     read_times(&runtime->figures.round_us, &stats->values[figure_round_us_p50]);
     read_times(&runtime->figures.lag_us, &stats->values[figure_lag_us_p50]);
     if (runtime->sink != NULL) {
-        read_messages(&runtime->sink->counts, stats->values);
+        read_messages(runtime->sink->shown, stats->values);
     }
     *out = stats;
     return PANICMON_OK;
