@@ -122,6 +122,10 @@ static bool limit_rounds(const panicmond *d, setup *setup)
            panicmon_settings_set(setup->settings, "rounds", "1", NULL) == PANICMON_OK;
 }
 
+static void apply_configs(panicmond *d);
+
+/* The file's configs are applied before anything runs: so they come before what the broker sends.
+ */
 static panicmon_err start_runtime(panicmond *d, panicmon_error **err)
 {
     panicmon_err status = panicmon_registry_new(&d->registry);
@@ -138,11 +142,12 @@ static panicmon_err start_runtime(panicmond *d, panicmon_error **err)
         status = panicmon_runtime_set_sink(d->runtime, d->output.sink);
     }
     if (status == PANICMON_OK) {
-        signals_stop(d->runtime);
-        status = panicmon_runtime_start(d->runtime, err);
+        status = panicmon_manager_new(&d->manager, d->runtime, err);
     }
     if (status == PANICMON_OK) {
-        status = panicmon_manager_new(&d->manager, d->runtime, err);
+        apply_configs(d);
+        signals_stop(d->runtime);
+        status = panicmon_runtime_start(d->runtime, err);
     }
     return status;
 }
@@ -220,7 +225,6 @@ static bool start(panicmond *d)
         d->code = EXIT_USAGE;
         return false;
     }
-    apply_configs(d);
     if (!announce(d)) {
         d->code = EXIT_NONE_STARTED;
         return false;

@@ -7,7 +7,7 @@ void pm_carry_stored(pm_store *store, pm_request *request)
 {
     panicmon_err status =
         request->kind == PM_REQUEST_LOAD
-            ? pm_store_load(store, request->target, &request->out)
+            ? pm_store_load_until(store, request->target, request->deadline, &request->out)
             : pm_store_save(store, request->target, request->in.data, request->in.len);
     pm_request_finish(request, status, 0, status == PANICMON_OK ? NULL : panicmon_strerror(status));
 }
