@@ -59,13 +59,13 @@ PANICMON_API const panicmon_strategy_ops *panicmon_substrate_node_strategy(void)
  * the same in all entries. Otherwise as panicmon_substrate_node_strategy().
  *
  * On chains with OpenGov (Referenda) the same envelope has the same meaning. A referendum that is
- * not over is `ongoing`: `end` is the block at which it is confirmed, decided or timed out as things
- * stand, `threshold` the name of its track, `turnout` its support, and it `isPassing` while it has
- * more ayes than nays. Approved ones are `finished` with `approved` true, all others that are over
- * with false. There are no public proposals: the count is zero, the list empty. `imageHash` and
- * `proposalHash` are the hash of the proposal, also of bounded ones. Where governance moved to the
- * Asset Hub together with the staking, it is read there. On chains with neither, the lists are
- * empty and the counts zero; why stands in `data.panicmon.absent`.
+ * not over is `ongoing`: `end` is the block at which it is confirmed, decided or timed out as
+ * things stand, `threshold` the name of its track, `turnout` its support, and it `isPassing` while
+ * it has more ayes than nays. Approved ones are `finished` with `approved` true, all others that
+ * are over with false. There are no public proposals: the count is zero, the list empty.
+ * `imageHash` and `proposalHash` are the hash of the proposal, also of bounded ones. Where
+ * governance moved to the Asset Hub together with the staking, it is read there. On chains with
+ * neither, the lists are empty and the counts zero; why stands in `data.panicmon.absent`.
  *
  * Accounts that are governance addresses are written as the config has them, whatever network's
  * format that is. What is over is read once.

@@ -1,4 +1,5 @@
-/* clock.h: the two clocks, in milliseconds or microseconds. Deadlines are always on the monotonic one. */
+/* clock.h: the two clocks, in milliseconds or microseconds. Deadlines are always on the monotonic
+ * one. */
 #ifndef PM_CLOCK_H
 #define PM_CLOCK_H
 

@@ -297,8 +297,7 @@ static struct lws_context *make_context(pm_loop *loop)
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
         .user = loop,
         /* without a limit connections are found by their descriptor instead of by a search */
-        .fd_limit_per_thread =
-            loop->large ? 0 : (unsigned int)loop->net->loop_fds + FDS_EXTRA,
+        .fd_limit_per_thread = loop->large ? 0 : (unsigned int)loop->net->loop_fds + FDS_EXTRA,
         .pt_serv_buf_size = READ_SIZE + LWS_PRE,
         .max_http_header_data2 = HEADER_SIZE,
         .retry_and_idle_policy = liveness_of(loop),

@@ -162,8 +162,7 @@ static panicmon_err ask(probe *own, panicmon_round *round)
     snprintf(key, sizeof key, "probe:%s", config->id);
     panicmon_err status = panicmon_round_load(round, key, &own->loaded);
     if (status == PANICMON_OK && config->url[0] != '\0') {
-        status =
-            panicmon_round_rpc(round, config->url, config->method, params, 0, &own->doubled);
+        status = panicmon_round_rpc(round, config->url, config->method, params, 0, &own->doubled);
     }
     if (status == PANICMON_OK && config->url[0] != '\0') {
         status = panicmon_round_rpc(round, config->url, "fixed", "[\"0x01\"]", PANICMON_RPC_PINNED,
@@ -534,8 +533,8 @@ START_TEST(calls_are_shared)
     apply(&at, &json);
     ck_assert_int_eq(panicmon_runtime_wait_idle(at.runtime, -1), PANICMON_OK);
     ck_assert_uint_eq(sample_count, 300);
-    ck_assert_uint_eq(peer_count(server), 1);           /* connections */
-    ck_assert_int_le(atomic_load(&asked_fixed), 60);    /* of 300; 2 when nobody is slow */
+    ck_assert_uint_eq(peer_count(server), 1);        /* connections */
+    ck_assert_int_le(atomic_load(&asked_fixed), 60); /* of 300; 2 when nobody is slow */
     ck_assert_int_gt(figure(&at, "cache_hits"), 200);
     ck_assert_int_gt(figure(&at, "cache_bytes"), 0);
     ck_assert_int_gt(figure(&at, "rpc_joined") + figure(&at, "cache_hits"), 250);
