@@ -42,12 +42,13 @@ from .substrate import Metadata, ss58_decode, ss58_encode
 
 __version__ = "1.0.0"
 
-__all__ = errors.__all__ + [
+__all__ = [
     "Check", "Config", "ConfigSet", "Json", "Kind", "Log", "LogFormat", "LogLevel", "Manager",
     "Message", "Metadata", "Monitor", "MonitorStarter", "MonitorState", "Registry", "Reply",
     "Request", "Round", "RunningMonitor", "Runtime", "Setting", "Settings", "SettingsError", "Sink",
     "Strategy", "SubstrateNode", "ValueFlags", "library_version", "ss58_decode", "ss58_encode",
 ]
+__all__ += errors.__all__
 
 
 def library_version() -> str:

@@ -102,16 +102,16 @@ class ValueFlags(enum.IntFlag):
     TOP_HEX = 4
 
 
-# The enums by the names of their constants in C, less the name of the member.
+# The enums by their names in C; those that have none there by their first constant.
 ENUMS: Dict[str, Any] = {
-    "PANICMON_": ErrorCode,
-    "PANICMON_LOG_": LogLevel,
-    "PANICMON_LOG_FORMAT_": LogFormat,
-    "PANICMON_KIND_": Kind,
-    "PANICMON_MONITOR_": MonitorState,
-    "PANICMON_MONITOR_FLAG_": MonitorFlags,
-    "PANICMON_RPC_": RpcFlags,
-    "PANICMON_VALUE_": ValueFlags,
+    "panicmon_err": ErrorCode,
+    "panicmon_log_level": LogLevel,
+    "panicmon_log_format": LogFormat,
+    "panicmon_kind": Kind,
+    "panicmon_monitor_state": MonitorState,
+    "panicmon_value_flags": ValueFlags,
+    "PANICMON_MONITOR_BLOCKING": MonitorFlags,
+    "PANICMON_RPC_PINNED": RpcFlags,
 }
 
 

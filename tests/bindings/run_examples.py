@@ -1,0 +1,61 @@
+"""run_examples.py FOLDER: runs the Python examples against servers of this test's own."""
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import unittest
+
+FOLDER = sys.argv[1]
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/good" else 503)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Examples(unittest.TestCase):
+    def test_swap_strategy(self):
+        done = subprocess.run([sys.executable, os.path.join(FOLDER, "swap_strategy.py")],
+                              stdout=subprocess.PIPE, check=True, timeout=30,
+                              universal_newlines=True)
+        self.assertEqual(len(done.stdout.splitlines()), 10)
+        self.assertIn("animals {'name': 'sheep', 'count': 1}", done.stdout)
+        self.assertIn("seconds {'name': 'rocket', 'count': -1}", done.stdout)
+
+    def test_health_check(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        urls = [base + "/good", base + "/bad", "http://127.0.0.1:1/"]
+        with subprocess.Popen([sys.executable, os.path.join(FOLDER, "health_check.py"), *urls],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              universal_newlines=True) as process:
+            found = {}
+            while len(found) < 3:
+                sample = json.loads(process.stdout.readline())
+                found[sample["name"]] = sample
+            process.send_signal(2)
+            _, errors = process.communicate(timeout=20)
+        server.shutdown()
+        server.server_close()
+        self.assertEqual(process.returncode, 0, errors)
+        self.assertEqual(found[urls[0]]["status"], 200)
+        self.assertEqual(found[urls[1]]["status"], 503)
+        self.assertIn("refused", found[urls[2]]["error"])
+
+    def test_they_are_short(self):
+        for file in os.listdir(FOLDER):
+            if file.endswith(".py"):
+                with open(os.path.join(FOLDER, file)) as text:
+                    self.assertLess(len(text.readlines()), 100, file)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
