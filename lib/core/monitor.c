@@ -39,6 +39,9 @@ static void set_identity(panicmon_monitor *monitor, pm_identity *made)
     pthread_mutex_lock(&monitor->lock);
     pm_identity *head = atomic_load(&monitor->identity);
     pm_identity **link = &head;
+    if (head == NULL || !same_identity(head, made)) {
+        atomic_fetch_add(&monitor->runtime->identities, 1);
+    }
     while (*link != NULL && !same_identity(*link, made)) {
         link = &(*link)->older;
     }
@@ -88,7 +91,6 @@ static panicmon_err take_launch(panicmon_monitor *monitor, panicmon_launch *laun
                               .kind = launch->kind};
     launch->name = launch->chain_id = launch->source_id = launch->source_name = NULL;
     set_identity(monitor, identity);
-    atomic_fetch_add(&monitor->runtime->identities, 1);
     monitor->ops = launch->ops;
     monitor->state = launch->monitor;
     monitor->period_ms =
@@ -250,6 +252,7 @@ void pm_monitor_set_stopped(panicmon_monitor *monitor)
 {
     pm_monitor_drop_state(monitor);
     atomic_store(&monitor->current, PANICMON_MONITOR_STOPPED);
+    pm_monitor_abandon(monitor); /* its key is free before its joiners go on */
     pthread_mutex_lock(&monitor->lock);
     monitor->is_stopped = true;
     pthread_cond_broadcast(&monitor->stopped);

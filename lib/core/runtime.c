@@ -436,27 +436,19 @@ bool pm_runtime_withdraw(panicmon_runtime *runtime, panicmon_monitor *monitor)
     return waiting;
 }
 
-/* Under the lock. A key may belong to the successor of an abandoned monitor. */
-static void free_key(panicmon_runtime *runtime, const panicmon_monitor *monitor)
-{
-    if (pm_map_get(&runtime->monitors, monitor->key) == monitor) {
-        (void)pm_map_remove(&runtime->monitors, monitor->key);
-    }
-}
-
 void pm_monitor_abandon(panicmon_monitor *monitor)
 {
     panicmon_runtime *runtime = monitor->runtime;
     pthread_mutex_lock(&runtime->lock);
-    free_key(runtime, monitor);
+    /* The key may belong to the successor of an abandoned monitor already. */
+    if (pm_map_get(&runtime->monitors, monitor->key) == monitor) {
+        (void)pm_map_remove(&runtime->monitors, monitor->key);
+    }
     pthread_mutex_unlock(&runtime->lock);
 }
 
 void pm_runtime_forget(panicmon_runtime *runtime, panicmon_monitor *monitor)
 {
-    pthread_mutex_lock(&runtime->lock);
-    free_key(runtime, monitor);
-    pthread_mutex_unlock(&runtime->lock);
     panicmon_monitor_free(monitor);
     /* Last, so that nothing of a monitor is left when the runtime counts as idle. */
     pthread_mutex_lock(&runtime->lock);

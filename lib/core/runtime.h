@@ -10,7 +10,8 @@ panicmon_registry *pm_runtime_registry(panicmon_runtime *runtime); /* borrowed *
 panicmon_log *pm_runtime_log(panicmon_runtime *runtime);           /* borrowed; may be NULL */
 const panicmon_settings *pm_runtime_settings(const panicmon_runtime *runtime);
 pm_store *pm_runtime_store(panicmon_runtime *runtime); /* borrowed; once started, until joined */
-/* Changes whenever a monitor may have got another name, kind or source. Any thread. */
+/* How often monitors took a name, kind and source so far: once each, and again when a restart with
+ * a new config changed them. Any thread. */
 int64_t pm_runtime_identities(const panicmon_runtime *runtime);
 
 /* Publishes a message that belongs to no monitor (monitorables, manager heartbeats), in order,

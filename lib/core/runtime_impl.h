@@ -54,7 +54,7 @@ struct panicmon_runtime {
     int64_t rounds; /* 0: no end */
     pid_t pid;
     pm_figures figures;
-    atomic_int_fast64_t identities; /* launches so far */
+    atomic_int_fast64_t identities; /* names and sources that monitors took so far */
 
     int stop_fd; /* eventfd: readable once a stop was asked for */
     atomic_bool stop_asked;

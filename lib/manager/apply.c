@@ -181,6 +181,7 @@ static panicmon_err start_monitor(panicmon_manager *manager, const char *routing
     }
     panicmon_err status =
         pm_monitor_start(manager->runtime, key.data, id, strategy, parsed, out, err);
+    manager->identities_seen += status == PANICMON_OK;
     pm_buf_free(&key);
     return status;
 }
@@ -415,6 +416,9 @@ static void replace(panicmon_manager *manager, const pm_group *group, const pm_a
         entry->monitor = monitor;
         pthread_mutex_unlock(&manager->lock);
         panicmon_monitor_free(old);
+        if (old == NULL) { /* it was not among the monitorables */
+            pm_manager_announce_key(manager, group->routing_key);
+        }
         pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT, "%s was started again",
                 panicmon_monitor_name(monitor));
     } else {

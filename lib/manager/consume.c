@@ -20,6 +20,11 @@ static void take_config(panicmon_manager *manager, size_t identity, const pm_del
         pm_manager_take_turn(manager) != PANICMON_OK) {
         return;
     }
+    if (delivery->error != NULL) {
+        pm_manager_park(manager, delivery, delivery->error);
+        pm_manager_give_turn(manager);
+        return;
+    }
     panicmon_err status =
         pm_manager_apply_set(manager, routing_key, delivery->body, delivery->len, &taken, &err);
     if (taken) {
@@ -46,8 +51,9 @@ static void deliver(void *user, const pm_delivery *delivery)
 }
 
 /* What the enabled managers declare and consume; ends with an empty one. */
-static void fill_bindings(const panicmon_manager *manager, pm_binding *bindings)
+static void fill_bindings(panicmon_manager *manager)
 {
+    pm_binding *bindings = manager->bindings;
     for (size_t i = 0; i < PM_IDENTITIES; i++) {
         const pm_manager_identity *at = &pm_manager_identities[i];
         if (manager->enabled[i]) {
@@ -80,22 +86,19 @@ panicmon_err pm_manager_consume(panicmon_manager *manager)
 {
     static const char *const exchanges[] = {"config", "health_check", "monitorable", NULL};
     const panicmon_settings *settings = pm_runtime_settings(manager->runtime);
-    pm_binding bindings[2 * PM_IDENTITIES + 1];
     if (pm_settings_text(settings, "broker.url") == NULL) {
         return PANICMON_OK;
     }
-    fill_bindings(manager, bindings);
-    const pm_consumer_options options = {
-        .amqp = {.url = pm_settings_text(settings, "broker.url"),
-                 .tls_ca_file = pm_settings_text(settings, "tls.ca_file"),
-                 .heartbeat_s = pm_settings_ms(settings, "broker.heartbeat") / 1000},
+    fill_bindings(manager);
+    pm_consumer_options options = {
         .log = manager->log,
         .component = "Monitors Manager",
-        .bindings = bindings,
+        .bindings = manager->bindings,
         .exchanges = exchanges,
         .deliver = deliver,
         .user = manager,
     };
+    pm_amqp_options_read(&options.amqp, settings);
     panicmon_err status = pm_consumer_new(&manager->consumer, &options);
     if (status == PANICMON_OK) {
         status = pm_thread_start(&manager->consumer_thread, "pm:consumer", PM_STACK_LARGE,

@@ -64,6 +64,7 @@ struct panicmon_manager {
     pm_thread *supervisor;
     pm_thread *consumer_thread;
     pm_consumer *consumer;
+    pm_binding bindings[2 * PM_IDENTITIES + 1]; /* what the consumer declares and consumes */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
@@ -76,7 +77,7 @@ struct panicmon_manager {
 
     /* of who holds the turn */
     pm_leaver *leavers;
-    int64_t identities_seen; /* of the runtime, when monitorables were last published */
+    int64_t identities_seen; /* of the runtime, as far as monitorables tell them */
 };
 
 /* ---- manager.c ---- */

@@ -31,7 +31,8 @@ bool pm_resolve_numeric(const char *host, pm_addresses *out);
  * pm_lookup_free(); it must not call back into here. */
 panicmon_err pm_lookup_start(pm_lookup **out, pm_resolver *resolver, const char *host,
                              void (*ready)(void *user), void *user);
-/* False while it runs. Else gives the addresses; none, and why in `problem` (static), on failure. */
+/* False while it runs. Else gives the addresses; none, and why in `problem` (static), on failure.
+ */
 bool pm_lookup_result(pm_lookup *lookup, pm_addresses *out, const char **problem);
 /* Gives up a lookup, also while it runs; never blocks. NULL is allowed. */
 void pm_lookup_free(pm_lookup *lookup);

@@ -35,7 +35,11 @@ void pm_calls_append(pm_calls *calls, pm_call *call)
 
 void pm_calls_remove(pm_calls *calls, pm_call *call)
 {
-    *call->link = call->next;
+    if (calls->first == call) { /* the same as below, for readers without aliases */
+        calls->first = call->next;
+    } else {
+        *call->link = call->next;
+    }
     if (call->next != NULL) {
         call->next->link = call->link;
     } else {
@@ -315,10 +319,12 @@ int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
     if (now_ms < rpc->due) {
         return rpc->due;
     }
-    rpc->due = PM_NEVER; /* requests submitted from within bring it forward again */
+    for (pm_endpoint *at = rpc->endpoints; at != NULL; at = at->next) {
+        expire(at, now_ms);
+    }
+    rpc->due = PM_NEVER; /* no callback runs from here on */
     for (pm_endpoint **link = &rpc->endpoints; *link != NULL;) {
         pm_endpoint *endpoint = *link;
-        expire(endpoint, now_ms);
         int64_t due = due_of(endpoint);
         if (endpoint->pending.first == NULL && due <= now_ms) {
             (void)pm_map_remove(&rpc->by_url, endpoint->url);

@@ -16,6 +16,8 @@
 
 /* More of an error's text is of no use to anyone. */
 #define ERROR_TEXT_MAX 500
+/* More calls in a batch than the peer takes, so say Substrate nodes. */
+#define BATCH_TOO_LONG (-32010)
 
 /* ---- out ---- */
 
@@ -168,12 +170,14 @@ static size_t batch_size(const pm_call *first)
     return size;
 }
 
-/* The number in "... limit of N"; 0: none. */
+/* The number in "Exceeded max limit of N" of a batch with too many calls; 0: none. */
 static size_t limit_in(pm_json error)
 {
     static const char *const members[] = {"data", "message"};
     size_t limit = 0;
-    for (size_t i = 0; i < 2 && limit == 0; i++) {
+    int64_t code = 0;
+    (void)pm_json_int(pm_json_member(error, "code"), &code);
+    for (size_t i = 0; code == BATCH_TOO_LONG && i < 2 && limit == 0; i++) {
         pm_buf text = {0};
         const char *at = NULL;
         if (pm_json_string(pm_json_member(error, members[i]), &text)) {

@@ -121,3 +121,41 @@ bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checke
     *checked = true;
     return true;
 }
+
+static void tell_begun(const SSL *ssl, int where, int result)
+{
+    (void)result;
+    drop_numeric_name(ssl, where, result);
+    if ((where & SSL_CB_HANDSHAKE_START) != 0) {
+        const pm_tls_guard *guard = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+        guard->begun(guard->user, SSL_get_fd(ssl));
+    }
+}
+
+static int judge_peer(int good, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    pm_tls_guard *guard = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    return pm_tls_judge(store, good != 0, guard->host, &guard->checked, guard->why,
+                        sizeof guard->why)
+               ? 1
+               : 0;
+}
+
+bool pm_tls_set_guard(void *context, const char *ca_file, pm_tls_guard *guard)
+{
+    SSL_CTX *at = context;
+    bool good = at != NULL && SSL_CTX_set_min_proto_version(at, TLS1_2_VERSION) == 1 &&
+                (ca_file == NULL ? SSL_CTX_set_default_verify_paths(at) == 1
+                                 : SSL_CTX_load_verify_locations(at, ca_file, NULL) == 1);
+    if (!good) {
+        ERR_clear_error();
+        return false;
+    }
+    guard->checked = false;
+    guard->why[0] = '\0';
+    (void)SSL_CTX_set_app_data(at, guard);
+    SSL_CTX_set_verify(at, SSL_VERIFY_PEER, judge_peer);
+    SSL_CTX_set_info_callback(at, tell_begun);
+    return true;
+}

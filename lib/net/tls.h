@@ -24,4 +24,18 @@ void *pm_tls_context(pm_tls *tls);
 bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checked, char *why,
                   size_t room);
 
+/* For a client library that makes its own context and connects by itself: who must answer, and a
+ * word when the handshake begins. Outlives the context's connections. */
+typedef struct pm_tls_guard {
+    const char *host;
+    void (*begun)(void *user, int fd);
+    void *user;
+    bool checked;  /* the peer's certificate was seen, and is for `host` */
+    char why[192]; /* why it was refused */
+} pm_tls_guard;
+
+/* Makes that SSL_CTX verify the peer against `ca_file` (NULL: the system's store) and the guard's
+ * host. False when the file cannot be read. */
+bool pm_tls_set_guard(void *context, const char *ca_file, pm_tls_guard *guard);
+
 #endif

@@ -43,6 +43,7 @@ struct pm_carrier {
     struct lws_vhost *vhosts[2]; /* plain and TLS, made when first needed */
     lws_sorted_usec_list_t alarm;
     const pm_ws *connecting; /* inside pm_carrier_connect() */
+    bool wakes;              /* waking it was seen to work */
     uint64_t calls;          /* callbacks so far */
     uint64_t calls_before;
     int64_t turn_ms;
@@ -104,7 +105,7 @@ static void on_closed(pm_ws *ws, struct lws *wire)
         lost(ws, wire, PANICMON_ERR_WS, "the peer closed the connection");
     } else if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
         lost(ws, wire, PANICMON_ERR_WS, "the connection broke");
-    } else if (pm_mono_ms() - ws->alive >= HANGUP_S * 1000) {
+    } else if (pm_mono_ms() - ws->alive >= HANGUP_S * INT64_C(1000)) {
         lost(ws, wire, PANICMON_ERR_WS, "the peer does not answer pings");
     } else {
         lost(ws, wire, PANICMON_ERR_PROTOCOL, "the peer broke the WebSocket protocol");
@@ -156,8 +157,9 @@ static int on_writable(pm_ws *ws, struct lws *wire)
 
 static int on_certificate(pm_ws *ws, void *store_context, bool good)
 {
-    return pm_tls_judge(store_context, good, ws->target->url.host, &ws->checked, ws->problem,
-                        sizeof ws->problem)
+    return ws->target != NULL && /* once it is open, nothing may change */
+                   pm_tls_judge(store_context, good, ws->target->url.host, &ws->checked,
+                                ws->problem, sizeof ws->problem)
                ? 0
                : 1;
 }
@@ -220,10 +222,14 @@ static int on_event(pm_ws *ws, struct lws *wire, enum lws_callback_reasons reaso
 static int on_callback(struct lws *wire, enum lws_callback_reasons reason, void *user, void *in,
                        size_t len)
 {
-    if (reason == LWS_CALLBACK_GET_THREAD_ID || reason == LWS_CALLBACK_EVENT_WAIT_CANCELLED) {
+    if (reason == LWS_CALLBACK_GET_THREAD_ID) {
         return 0;
     }
     pm_loop *loop = lws_context_user(lws_get_context(wire));
+    if (reason == LWS_CALLBACK_EVENT_WAIT_CANCELLED) {
+        loop->carrier->wakes = true;
+        return 0;
+    }
     loop->carrier->calls++;
     if (reason == LWS_CALLBACK_RAW_RX_FILE) {
         pm_loop_dispatch_watch(loop);
@@ -322,6 +328,13 @@ panicmon_err pm_carrier_new(pm_loop *loop)
     if (carrier->context == NULL || find_vhost(loop, false) == NULL) {
         pm_carrier_free(loop);
         return PANICMON_ERR_SYSTEM; /* memory or descriptors: it does not say which */
+    }
+    /* Short of descriptors it goes on without the one that wakes it. */
+    lws_cancel_service(carrier->context);
+    (void)lws_service(carrier->context, -1);
+    if (!carrier->wakes) {
+        pm_carrier_free(loop);
+        return PANICMON_ERR_SYSTEM;
     }
     return PANICMON_OK;
 }

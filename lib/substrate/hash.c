@@ -52,6 +52,7 @@ void pm_hasher_add(pm_hasher hasher, const void *bytes, size_t len, pm_buf *out)
 {
     uint8_t hash[32];
     size_t size = pm_hasher_size(hasher);
+    bytes = bytes == NULL ? "" : bytes;
     if (hasher == PM_HASH_BLAKE2_128 || hasher == PM_HASH_BLAKE2_256 ||
         hasher == PM_HASH_BLAKE2_128_CONCAT) {
         if (!pm_blake2b(bytes, len, hash, size)) {

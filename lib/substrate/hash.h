@@ -31,5 +31,7 @@ void pm_hasher_add(pm_hasher hasher, const void *bytes, size_t len, pm_buf *out)
 /* The hashes by themselves. `size` of a twox is 8, 16 or 32, of a blake2b 1 to 64 bytes. */
 void pm_twox(const void *bytes, size_t len, uint8_t *out, size_t size);
 bool pm_blake2b(const void *bytes, size_t len, uint8_t *out, size_t size);
+/* Keccak-256 as Ethereum uses it (not SHA3-256). */
+void pm_keccak256(const void *bytes, size_t len, uint8_t out[32]);
 
 #endif

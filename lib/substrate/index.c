@@ -1,5 +1,6 @@
 /* index.c: finding pallets, storage items, constants and runtime calls by name: one hash table with
- * open addressing, built once. An entry is a kind (upper bits) and a place in its pool, plus one. */
+ * open addressing, built once. An entry is a kind (upper bits) and a place in its pool, plus one.
+ */
 #include "substrate/registry.h"
 
 #include <stdlib.h>
@@ -38,8 +39,8 @@ static void names_of(const pm_metadata *metadata, uint32_t kind, uint32_t place,
         *group = pm_name_at(metadata, metadata->apis.at[method->api].name);
         *name = pm_name_at(metadata, method->name);
     } else {
-        const pm_item *item = kind == KIND_STORAGE ? &metadata->storage.at[place]
-                                                   : &metadata->constants.at[place];
+        const pm_item *item =
+            kind == KIND_STORAGE ? &metadata->storage.at[place] : &metadata->constants.at[place];
         *group = pm_name_at(metadata, metadata->pallets.at[item->pallet].name);
         *name = pm_name_at(metadata, item->name);
     }
@@ -107,8 +108,8 @@ bool pm_index_build(pm_metadata *metadata)
 static bool find(const pm_metadata *metadata, uint32_t kind, const char *group, const char *name,
                  uint32_t *place)
 {
-    uint32_t slot = *slot_of(metadata, kind, (pm_name){group, strlen(group)},
-                             (pm_name){name, strlen(name)});
+    uint32_t slot =
+        *slot_of(metadata, kind, (pm_name){group, strlen(group)}, (pm_name){name, strlen(name)});
     *place = (slot - 1) & PLACE_MASK;
     return slot != 0;
 }

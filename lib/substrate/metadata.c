@@ -27,7 +27,8 @@ static panicmon_err copy_bytes(pm_buf *out, const void *data, size_t len, panicm
         len--;
     }
     bool hex = len >= 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    hex = hex || (len >= 8 && memcmp(text, "6d657461", 8) == 0) || (len >= 2 && text[0] == '0' && text[1] == '1');
+    hex = hex || (len >= 8 && memcmp(text, "6d657461", 8) == 0) ||
+          (len >= 2 && text[0] == '0' && text[1] == '1');
     if (!hex) {
         len += (size_t)(text - (const char *)data);
         text = data;
@@ -44,8 +45,7 @@ static panicmon_err copy_bytes(pm_buf *out, const void *data, size_t len, panicm
     } else if (!pm_hex_parse(text, len, out) && !out->failed) {
         return pm_error_setf(err, PANICMON_ERR_PARSE, "metadata: the hex text is not valid");
     }
-    return out->failed ? panicmon_error_set(err, PANICMON_ERR_NOMEM, "out of memory")
-                       : PANICMON_OK;
+    return out->failed ? panicmon_error_set(err, PANICMON_ERR_NOMEM, "out of memory") : PANICMON_OK;
 }
 
 static bool has_magic(const pm_scale *in)

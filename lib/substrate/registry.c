@@ -93,11 +93,11 @@ static const struct {
     const char *name;
     uint8_t size;
 } primitives[] = {
-    [PM_BOOL] = {"bool", 1},  [PM_CHAR] = {"char", 4},  [PM_STR] = {"str", 0},
-    [PM_U8] = {"u8", 1},      [PM_U16] = {"u16", 2},    [PM_U32] = {"u32", 4},
-    [PM_U64] = {"u64", 8},    [PM_U128] = {"u128", 16}, [PM_U256] = {"u256", 32},
-    [PM_I8] = {"i8", 1},      [PM_I16] = {"i16", 2},    [PM_I32] = {"i32", 4},
-    [PM_I64] = {"i64", 8},    [PM_I128] = {"i128", 16}, [PM_I256] = {"i256", 32},
+    [PM_BOOL] = {"bool", 1}, [PM_CHAR] = {"char", 4},  [PM_STR] = {"str", 0},
+    [PM_U8] = {"u8", 1},     [PM_U16] = {"u16", 2},    [PM_U32] = {"u32", 4},
+    [PM_U64] = {"u64", 8},   [PM_U128] = {"u128", 16}, [PM_U256] = {"u256", 32},
+    [PM_I8] = {"i8", 1},     [PM_I16] = {"i16", 2},    [PM_I32] = {"i32", 4},
+    [PM_I64] = {"i64", 8},   [PM_I128] = {"i128", 16}, [PM_I256] = {"i256", 32},
 };
 
 size_t pm_primitive_size(uint8_t primitive)

@@ -20,21 +20,21 @@ typedef enum pm_kind {
 } pm_kind;
 
 typedef enum pm_primitive { /* the numbers of the metadata */
-    PM_BOOL = 0,
-    PM_CHAR = 1,
-    PM_STR = 2,
-    PM_U8 = 3,
-    PM_U16 = 4,
-    PM_U32 = 5,
-    PM_U64 = 6,
-    PM_U128 = 7,
-    PM_U256 = 8,
-    PM_I8 = 9,
-    PM_I16 = 10,
-    PM_I32 = 11,
-    PM_I64 = 12,
-    PM_I128 = 13,
-    PM_I256 = 14,
+                            PM_BOOL = 0,
+                            PM_CHAR = 1,
+                            PM_STR = 2,
+                            PM_U8 = 3,
+                            PM_U16 = 4,
+                            PM_U32 = 5,
+                            PM_U64 = 6,
+                            PM_U128 = 7,
+                            PM_U256 = 8,
+                            PM_I8 = 9,
+                            PM_I16 = 10,
+                            PM_I32 = 11,
+                            PM_I64 = 12,
+                            PM_I128 = 13,
+                            PM_I256 = 14,
 } pm_primitive;
 
 /* Types that are known by their path and not rendered as their fields say. */
@@ -84,7 +84,7 @@ typedef struct pm_item { /* a storage item or a constant */
     uint32_t name;
     uint32_t pallet; /* place in the pallets */
     uint32_t type;
-    uint32_t value; /* where the default or constant stands: a length and the bytes */
+    uint32_t value;   /* where the default or constant stands: a length and the bytes */
     uint32_t hashers; /* where in the blob */
     uint32_t keys;    /* place in the numbers */
     uint8_t key_count;

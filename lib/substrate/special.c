@@ -24,8 +24,8 @@ static pm_path path_of(const pm_metadata *metadata, const pm_type *type)
     return path;
 }
 
-
-/* Whether the path is `expected`, segments between "::"; one that begins with '*' need only end so. */
+/* Whether the path is `expected`, segments between "::"; one that begins with '*' need only end so.
+ */
 static bool path_is(const pm_path *path, const char *expected)
 {
     for (uint32_t i = 0; i < path->count; i++) {
@@ -136,8 +136,7 @@ static bool fits(const pm_metadata *metadata, const pm_type *type)
             return false;
         }
         const pm_type *pair = pm_type_get(metadata, pm_type_get(metadata, inner)->inner);
-        return type->special == PM_SPECIAL_SET ||
-               (pair->kind == PM_KIND_TUPLE && pair->count == 2);
+        return type->special == PM_SPECIAL_SET || (pair->kind == PM_KIND_TUPLE && pair->count == 2);
     }
     case PM_SPECIAL_OPAQUE: /* a length and what is so long */
         return type->count == 2;

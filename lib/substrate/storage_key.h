@@ -29,7 +29,7 @@ panicmon_err pm_storage_key_text(const pm_storage *item, const pm_name *args, si
                                  pm_buf *out, panicmon_error **err);
 
 /* Takes a key apart: the SCALE bytes of argument `i`, inside of `key`. False when the key is not
- * one of the item, or the hasher of the argument (or of one before it) does not keep it. */
+ * one of the item, or its hasher does not keep it. */
 bool pm_storage_key_arg(const pm_storage *item, const uint8_t *key, size_t len, size_t i,
                         const uint8_t **bytes, size_t *bytes_len);
 

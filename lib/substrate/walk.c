@@ -13,16 +13,6 @@
 #define STEPS_FREE     16384 /* steps that any value may take */
 #define STEPS_PER_BYTE 64    /* and those that each byte adds */
 
-typedef enum pm_place_kind { AT_ROOT, AT_NAME, AT_INDEX, AT_NUMBER } pm_place_kind;
-
-/* Where in the type we are: a list through the stack. */
-typedef struct pm_place {
-    const struct pm_place *up;
-    pm_place_kind kind;
-    uint32_t name;
-    uint64_t index;
-} pm_place;
-
 typedef struct pm_walk {
     const pm_metadata *metadata;
     pm_scale in;
@@ -33,7 +23,7 @@ typedef struct pm_walk {
     pm_buf *path;        /* where the place is written on failure; NULL: nobody asks */
 } pm_walk;
 
-static void write_place(const pm_walk *walk, const pm_place *place)
+void pm_place_write(const pm_metadata *metadata, const pm_place *place, pm_buf *out)
 {
     const pm_place *chain[PM_VALUE_DEPTH_MAX + 1];
     size_t count = 0;
@@ -42,14 +32,14 @@ static void write_place(const pm_walk *walk, const pm_place *place)
     }
     while (count > 0) {
         const pm_place *at = chain[--count];
-        if (at->kind == AT_NAME) {
-            pm_name name = pm_name_at(walk->metadata, at->name);
-            pm_buf_char(walk->path, '.');
-            pm_buf_add(walk->path, name.text, name.len);
-        } else if (at->kind == AT_INDEX) {
-            pm_buf_format(walk->path, "[%" PRIu64 "]", at->index);
-        } else if (at->kind == AT_NUMBER) {
-            pm_buf_format(walk->path, ".%" PRIu64, at->index);
+        if (at->kind == PM_AT_NAME) {
+            pm_name name = pm_name_at(metadata, at->name);
+            pm_buf_char(out, '.');
+            pm_buf_add(out, name.text, name.len);
+        } else if (at->kind == PM_AT_INDEX) {
+            pm_buf_format(out, "[%" PRIu64 "]", at->index);
+        } else if (at->kind == PM_AT_NUMBER) {
+            pm_buf_format(out, ".%" PRIu64, at->index);
         }
     }
 }
@@ -60,7 +50,7 @@ static bool fail(pm_walk *walk, const pm_place *place, const char *failure, cons
         walk->failure = failure;
         walk->detail = detail;
         if (walk->path != NULL) {
-            write_place(walk, place);
+            pm_place_write(walk->metadata, place, walk->path);
         }
     }
     return false;
@@ -72,11 +62,7 @@ static bool walk_fields(pm_walk *walk, uint32_t first, uint32_t count, const pm_
 {
     const pm_field *fields = pm_fields_of(walk->metadata, first);
     for (uint32_t i = 0; i < count; i++) {
-        pm_place here = {.up = place, .kind = AT_NAME, .name = fields[i].name};
-        if (fields[i].name == 0) {
-            here.kind = count == 1 ? AT_ROOT : AT_NUMBER;
-            here.index = i;
-        }
+        pm_place here = pm_place_field(place, fields[i].name, i, count);
         if (!walk_type(walk, fields[i].type, &here)) {
             return false;
         }
@@ -98,7 +84,7 @@ static bool walk_variant(pm_walk *walk, const pm_type *type, const pm_place *pla
     if (type->special == PM_SPECIAL_OPTION) {
         return walk_fields(walk, variant->first, variant->count, place);
     }
-    pm_place here = {.up = place, .kind = AT_NAME, .name = variant->name};
+    pm_place here = {.up = place, .kind = PM_AT_NAME, .name = variant->name};
     return walk_fields(walk, variant->first, variant->count, &here);
 }
 
@@ -114,7 +100,7 @@ static bool walk_elements(pm_walk *walk, uint32_t inner, uint64_t count, const p
         return pm_scale_take(&walk->in, (size_t)count * size, &skipped);
     }
     for (uint64_t i = 0; i < count; i++) {
-        pm_place here = {.up = place, .kind = AT_INDEX, .index = i};
+        pm_place here = {.up = place, .kind = PM_AT_INDEX, .index = i};
         if (!walk_type(walk, inner, &here)) {
             return false;
         }

@@ -74,6 +74,7 @@ typedef struct colour {
     int can_update;
     int fails;
     int hangs;
+    int slow;
 } colour;
 
 typedef struct brush {
@@ -145,6 +146,7 @@ static panicmon_err paint_parse(void *user, const panicmon_config *config, void 
     (void)panicmon_config_flag(config, "can_update", 0, &made->can_update, NULL);
     (void)panicmon_config_flag(config, "fails", 0, &made->fails, NULL);
     (void)panicmon_config_flag(config, "hangs", 0, &made->hangs, NULL);
+    (void)panicmon_config_flag(config, "slow", 0, &made->slow, NULL);
     atomic_fetch_add(&living, 1);
     *parsed = made;
     return PANICMON_OK;
@@ -175,7 +177,7 @@ static panicmon_err paint_start(void *user, void *parsed, panicmon_launch *launc
     atomic_fetch_add(&starts, 1);
     atomic_fetch_add(&living, 1);
     panicmon_launch_name(launch, name);
-    panicmon_launch_period(launch, config->hangs || config->fails ? 1 : 10);
+    panicmon_launch_period(launch, config->slow ? 1000 : config->hangs || config->fails ? 1 : 10);
     panicmon_launch_source(launch, "shop-1", config->id, config->value);
     return panicmon_launch_monitor(launch, &ops, made);
 }
@@ -437,7 +439,8 @@ START_TEST(a_large_set)
     pm_buf json = {0};
     pm_buf_char(&json, '{');
     for (int i = 0; i < COUNT; i++) {
-        pm_buf_format(&json, "%s\"n%d\": {\"value\": \"red\"}", i == 0 ? "" : ", ", i);
+        pm_buf_format(&json, "%s\"n%d\": {\"value\": \"red\", \"slow\": true}", i == 0 ? "" : ", ",
+                      i);
     }
     pm_buf_char(&json, '}');
     ck_assert_int_eq(panicmon_manager_apply(at.manager, KEY, json.data, json.len, NULL),
@@ -452,7 +455,7 @@ int main(void)
 {
     Suite *suite = suite_create("manager");
     TCase *cases = tcase_create("manager");
-    tcase_set_timeout(cases, 30);
+    tcase_set_timeout(cases, 60);
     tcase_add_test(cases, adds_changes_and_removals_by_difference);
     tcase_add_test(cases, a_change_it_can_take_in_place_restarts_nobody);
     tcase_add_test(cases, a_bad_entry_stops_alone);

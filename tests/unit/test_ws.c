@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -814,6 +815,36 @@ START_TEST(watches_are_level_triggered_and_never_close)
 }
 END_TEST
 
+START_TEST(without_descriptors_it_fails_or_works)
+{
+    client c;
+    struct rlimit before;
+    client_start(&c, NULL, 1000);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    size_t fds = count_fds();
+    bool failed = false;
+    for (rlim_t spare = 0; spare < 4; spare++) {
+        int next = dup(0);
+        (void)close(next);
+        const struct rlimit few = {(rlim_t)next + spare, before.rlim_max};
+        pm_loop *loop = NULL;
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+        panicmon_err status = pm_loop_new(&loop, c.net);
+        ck_assert(status == PANICMON_OK || status == PANICMON_ERR_SYSTEM);
+        failed = failed || status != PANICMON_OK;
+        if (status == PANICMON_OK) {
+            pm_loop_wake(loop);
+            pm_loop_wait(loop, PM_NEVER);
+            pm_loop_free(loop);
+        }
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+        ck_assert_uint_eq(count_fds(), fds);
+    }
+    ck_assert(failed);
+    client_stop(&c);
+}
+END_TEST
+
 START_TEST(the_process_is_left_alone)
 {
     client c;
@@ -849,6 +880,7 @@ int main(void)
     tcase_add_test(loop, no_wake_is_lost);
     tcase_add_test(loop, waiting_sleeps_until_the_deadline);
     tcase_add_test(loop, watches_are_level_triggered_and_never_close);
+    tcase_add_test(loop, without_descriptors_it_fails_or_works);
     tcase_add_test(loop, the_process_is_left_alone);
     suite_add_tcase(suite, peers);
     suite_add_tcase(suite, loop);

@@ -1,0 +1,25 @@
+/* amqp_publisher.h (internal to the broker side): sends what a port of the outbox has over one
+ * connection, with pipelined confirms. It belongs to one thread, except interrupt. */
+#ifndef PM_AMQP_PUBLISHER_H
+#define PM_AMQP_PUBLISHER_H
+
+#include "net/amqp_conn.h"
+
+typedef struct pm_publisher pm_publisher;
+
+/* `closing` (may be NULL) is called before the descriptor that is watched is closed. */
+panicmon_err pm_publisher_new(pm_publisher **out, const pm_target *target, pm_port *port,
+                              panicmon_log *log, const char *name, void (*closing)(void *user),
+                              void *user);
+/* Connects when there is something to send, sends, takes confirms. Gives when it must be called
+ * again at the latest; also call it when the descriptor is readable or the port was woken. */
+int64_t pm_publisher_service(pm_publisher *publisher, int64_t now_ms);
+/* To be watched for reading; -1 while there is none. It changes only inside service and finish. */
+int pm_publisher_fd(const pm_publisher *publisher);
+/* Sends what it can until `until_ms`, without waiting for a broker that is away, and hangs up. */
+void pm_publisher_finish(pm_publisher *publisher, int64_t until_ms);
+/* Breaks whatever it waits for; nothing is sent any more. Any thread; sticky. */
+void pm_publisher_interrupt(pm_publisher *publisher);
+void pm_publisher_free(pm_publisher *publisher);
+
+#endif

@@ -1,0 +1,10 @@
+/* list.h: what a chain has, as text. */
+#ifndef PM_SUBSTRATE_LIST_H
+#define PM_SUBSTRATE_LIST_H
+
+#include "substrate/metadata.h"
+
+/* Appends the JSON that panicmon_metadata_list() documents. */
+void pm_metadata_list(const pm_metadata *metadata, pm_buf *out);
+
+#endif

@@ -1,0 +1,522 @@
+/* render_pjs.c: values as polkadot-js toJSON() gives them: camelCase names, addresses, numbers
+ * where JavaScript has them exactly and hex where not. See render_forms.h. */
+#include "substrate/render_forms.h"
+
+#include <string.h>
+
+#include "substrate/camel.h"
+#include "substrate/hash.h"
+#include "substrate/ss58.h"
+
+#define NUMBER_BITS   52 /* what is wider is no JSON number */
+#define NEWTYPE_DEPTH 32
+
+static void render(pm_render_state *state, uint32_t type);
+
+static void separate(pm_render_state *state, uint32_t i)
+{
+    if (i > 0) {
+        pm_buf_char(state->out, ',');
+    }
+}
+
+/* Through structs and tuples of one field without a name, as long as they are nothing special. */
+static const pm_type *peel(const pm_metadata *metadata, uint32_t number)
+{
+    const pm_type *type = pm_type_get(metadata, number);
+    for (int i = 0; i < NEWTYPE_DEPTH; i++) {
+        bool fields = type->kind == PM_KIND_COMPOSITE || type->kind == PM_KIND_TUPLE;
+        if (!fields || type->count != 1 || type->special != PM_SPECIAL_NONE ||
+            metadata->fields.at[type->first].name != 0) {
+            break;
+        }
+        type = pm_type_get(metadata, metadata->fields.at[type->first].type);
+    }
+    return type;
+}
+
+static bool is_u8(const pm_metadata *metadata, uint32_t number)
+{
+    const pm_type *type = peel(metadata, number);
+    return type->kind == PM_KIND_PRIMITIVE && type->primitive == PM_U8;
+}
+
+static bool is_null(const pm_metadata *metadata, uint32_t number)
+{
+    const pm_type *type = peel(metadata, number);
+    return type->kind <= PM_KIND_TUPLE && type->kind != PM_KIND_SEQUENCE &&
+           type->kind != PM_KIND_ARRAY && type->count == 0 && type->special == PM_SPECIAL_NONE;
+}
+
+static bool variant_is_null(const pm_metadata *metadata, const pm_variant *variant)
+{
+    const pm_field *fields = pm_fields_of(metadata, variant->first);
+    return variant->count == 0 ||
+           (variant->count == 1 && fields[0].name == 0 && is_null(metadata, fields[0].type));
+}
+
+/* Whether no variant of an enum holds anything: then it is its name alone. */
+static bool is_basic(const pm_metadata *metadata, const pm_type *type)
+{
+    for (uint32_t i = 0; i < type->count; i++) {
+        if (!variant_is_null(metadata, &metadata->variants.at[type->first + i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_big_endian(pm_buf *out, const pm_u256 *value, size_t size)
+{
+    uint8_t bytes[32];
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = value->bytes[size - 1 - i];
+    }
+    pm_render_hex(out, bytes, size);
+}
+
+static void render_number(pm_render_state *state, const pm_u256 *value, uint8_t primitive, bool hex)
+{
+    pm_u256 size = *value;
+    if (pm_primitive_signed(primitive) && (value->bytes[31] & 0x80) != 0) {
+        pm_u256_negate(&size);
+    }
+    size_t width = pm_primitive_size(primitive);
+    if (!hex && width <= 16 && pm_u256_bits(&size) <= NUMBER_BITS) {
+        pm_render_signed_or_not(state->out, value, primitive);
+    } else if (!hex && state->options->big == PM_BIG_DECIMAL) {
+        pm_buf_char(state->out, '"');
+        pm_render_signed_or_not(state->out, value, primitive);
+        pm_buf_char(state->out, '"');
+    } else {
+        add_big_endian(state->out, value, width);
+    }
+}
+
+static void render_primitive(pm_render_state *state, uint8_t primitive, bool hex)
+{
+    pm_u256 value;
+    if (primitive == PM_STR) {
+        pm_render_text(state);
+    } else if (!pm_walk_integer(primitive, &state->in, &value)) {
+        state->broken = true;
+    } else if (primitive == PM_BOOL) {
+        pm_buf_text(state->out, value.bytes[0] != 0 ? "true" : "false");
+    } else {
+        render_number(state, &value, primitive == PM_CHAR ? PM_U32 : primitive, hex);
+    }
+}
+
+static void render_compact(pm_render_state *state, const pm_type *type)
+{
+    uint8_t primitive;
+    bool empty;
+    pm_u256 value;
+    if (!pm_compact_primitive(state->metadata, type->inner, &primitive, &empty) ||
+        (!empty && !pm_scale_compact(&state->in, &value))) {
+        state->broken = true;
+    } else if (empty) {
+        pm_buf_text(state->out, "null");
+    } else {
+        render_number(state, &value, primitive, false);
+    }
+}
+
+static void add_camel(pm_render_state *state, uint32_t name)
+{
+    pm_name text = pm_name_at(state->metadata, name);
+    pm_buf_char(state->out, '"');
+    pm_camel_add(state->out, text);
+    pm_buf_text(state->out, "\":");
+}
+
+/* Fields as an object when they have names; `camel`: not as they stand. */
+static void render_object(pm_render_state *state, uint32_t first, uint32_t count, bool camel)
+{
+    const pm_field *fields = pm_fields_of(state->metadata, first);
+    pm_buf_char(state->out, '{');
+    for (uint32_t i = 0; i < count && !state->broken; i++) {
+        separate(state, i);
+        if (camel) {
+            add_camel(state, fields[i].name);
+        } else if (fields[i].name != 0) {
+            pm_name name = pm_name_at(state->metadata, fields[i].name);
+            pm_buf_json_string(state->out, name.text, name.len);
+            pm_buf_char(state->out, ':');
+        } else {
+            pm_buf_format(state->out, "\"param%u\":", i);
+        }
+        render(state, fields[i].type);
+    }
+    pm_buf_char(state->out, '}');
+}
+
+static void render_array(pm_render_state *state, uint32_t first, uint32_t count)
+{
+    const pm_field *fields = pm_fields_of(state->metadata, first);
+    pm_buf_char(state->out, '[');
+    for (uint32_t i = 0; i < count && !state->broken; i++) {
+        separate(state, i);
+        render(state, fields[i].type);
+    }
+    pm_buf_char(state->out, ']');
+}
+
+static void render_fields(pm_render_state *state, uint32_t first, uint32_t count)
+{
+    const pm_field *fields = pm_fields_of(state->metadata, first);
+    bool named = true;
+    for (uint32_t i = 0; i < count; i++) {
+        named = named && fields[i].name != 0;
+    }
+    if (count == 0) {
+        pm_buf_text(state->out, "null");
+    } else if (named) {
+        render_object(state, first, count, true);
+    } else if (count == 1) {
+        render(state, fields[0].type);
+    } else {
+        render_array(state, first, count);
+    }
+}
+
+static void render_elements(pm_render_state *state, uint32_t inner, uint32_t count)
+{
+    if (is_u8(state->metadata, inner)) {
+        pm_render_bytes(state, count);
+        return;
+    }
+    pm_buf_char(state->out, '[');
+    for (uint32_t i = 0; i < count && !state->broken; i++) {
+        separate(state, i);
+        render(state, inner);
+    }
+    pm_buf_char(state->out, ']');
+}
+
+static void render_variant(pm_render_state *state, const pm_type *type)
+{
+    const pm_variant *variant = pm_render_variant(state, type);
+    if (variant == NULL) {
+        return;
+    }
+    if (type->special == PM_SPECIAL_OPTION) {
+        render_fields(state, variant->first, variant->count);
+    } else if (is_basic(state->metadata, type)) {
+        pm_name name = pm_name_at(state->metadata, variant->name);
+        pm_buf_json_string(state->out, name.text, name.len);
+    } else {
+        pm_buf_char(state->out, '{');
+        add_camel(state, variant->name);
+        render_fields(state, variant->first, variant->count);
+        pm_buf_char(state->out, '}');
+    }
+}
+
+/* The key of a map is the text of the value, and what is no text its JSON. */
+static void render_key(pm_render_state *state, uint32_t number)
+{
+    const pm_type *type = peel(state->metadata, number);
+    pm_buf json = {0};
+    pm_buf *out = state->out;
+    pm_render_options options = *state->options;
+    const pm_render_options *before = state->options;
+    if (type->kind == PM_KIND_PRIMITIVE || type->kind == PM_KIND_COMPACT) {
+        options.big = PM_BIG_DECIMAL;
+    }
+    if (type->kind == PM_KIND_VARIANT && type->special == PM_SPECIAL_NONE &&
+        state->in.at < state->in.end) {
+        const pm_variant *variant = pm_variant_get(state->metadata, type, state->in.at[0]);
+        if (variant != NULL && variant_is_null(state->metadata, variant)) {
+            pm_name name = pm_name_at(state->metadata, variant->name);
+            state->in.at++;
+            pm_buf_json_string(out, name.text, name.len);
+            return;
+        }
+    }
+    state->out = &json;
+    state->options = &options;
+    render(state, number);
+    state->out = out;
+    state->options = before;
+    if (json.failed) {
+        out->failed = true;
+    } else if (json.len > 0 && json.data[0] == '"') {
+        pm_buf_add(out, json.data, json.len);
+    } else if (json.len == 4 && memcmp(json.data, "null", 4) == 0) {
+        pm_buf_text(out, "\"\"");
+    } else {
+        pm_buf_json_string(out, json.data == NULL ? "" : json.data, json.len);
+    }
+    pm_buf_free(&json);
+}
+
+static void render_map(pm_render_state *state, const pm_type *type)
+{
+    const pm_metadata *metadata = state->metadata;
+    const pm_type *list = pm_type_get(metadata, metadata->fields.at[type->first].type);
+    const pm_type *pair = pm_type_get(metadata, list->inner);
+    const pm_field *fields = pm_fields_of(metadata, pair->first);
+    uint32_t count = pm_render_length(state);
+    pm_buf_char(state->out, '{');
+    for (uint32_t i = 0; i < count && !state->broken; i++) {
+        separate(state, i);
+        render_key(state, fields[0].type);
+        pm_buf_char(state->out, ':');
+        render(state, fields[1].type);
+    }
+    pm_buf_char(state->out, '}');
+}
+
+/* A length, and a value that is not looked into. */
+static void render_opaque(pm_render_state *state, const pm_type *type)
+{
+    const pm_field *fields = pm_fields_of(state->metadata, type->first);
+    if (!pm_walk_skip(state->metadata, fields[0].type, &state->in)) {
+        state->broken = true;
+        return;
+    }
+    const uint8_t *start = state->in.at;
+    if (!pm_walk_skip(state->metadata, fields[1].type, &state->in)) {
+        state->broken = true;
+        return;
+    }
+    pm_render_hex(state->out, start, (size_t)(state->in.at - start));
+}
+
+static void render_account(pm_render_state *state)
+{
+    char text[PM_SS58_TEXT];
+    const uint8_t *account = pm_render_take(state, PM_ACCOUNT_SIZE);
+    if (account != NULL) {
+        (void)pm_ss58_encode(account, state->ss58_prefix, text);
+        pm_buf_format(state->out, "\"%s\"", text);
+    }
+}
+
+/* Upper case where the hash of the lower-case digits has a high bit: the checksum of Ethereum. */
+static void render_account20(pm_render_state *state)
+{
+    const uint8_t *account = pm_render_take(state, 20);
+    pm_buf digits = {0};
+    uint8_t hash[32];
+    if (account == NULL) {
+        return;
+    }
+    pm_hex_add(&digits, account, 20);
+    if (digits.failed) {
+        state->out->failed = true;
+        return;
+    }
+    pm_keccak256(digits.data, digits.len, hash);
+    for (size_t i = 0; i < digits.len; i++) {
+        unsigned nibble = i % 2 == 0 ? hash[i / 2] >> 4 : hash[i / 2] & 15u;
+        if (nibble >= 8 && digits.data[i] >= 'a') {
+            digits.data[i] = (char)(digits.data[i] - 'a' + 'A');
+        }
+    }
+    pm_buf_text(state->out, "\"0x");
+    pm_buf_add(state->out, digits.data, digits.len);
+    pm_buf_char(state->out, '"');
+    pm_buf_free(&digits);
+}
+
+static void render_era(pm_render_state *state)
+{
+    const uint8_t *era = pm_render_take(state, 1);
+    if (era == NULL) {
+        return;
+    }
+    if (era[0] == 0) {
+        pm_buf_text(state->out, "{\"immortalEra\":\"0x00\"}");
+    } else if (pm_render_take(state, 1) != NULL) {
+        pm_buf_text(state->out, "{\"mortalEra\":");
+        pm_render_hex(state->out, era, 2);
+        pm_buf_char(state->out, '}');
+    }
+}
+
+/* Raw0 to Raw32 are one thing. */
+static void render_data(pm_render_state *state, const pm_type *type)
+{
+    const pm_variant *variant = pm_render_variant(state, type);
+    if (variant == NULL) {
+        return;
+    }
+    if (variant->index >= 1 && variant->index <= 33) {
+        pm_buf_text(state->out, "{\"raw\":");
+        pm_render_bytes(state, variant->index - 1u);
+    } else {
+        pm_buf_char(state->out, '{');
+        add_camel(state, variant->name);
+        render_fields(state, variant->first, variant->count);
+    }
+    pm_buf_char(state->out, '}');
+}
+
+/* The names of the flags that are set; a flag's value is the index of its variant. */
+static void render_flags(pm_render_state *state, const pm_type *type)
+{
+    const pm_metadata *metadata = state->metadata;
+    const pm_type *inner = peel(metadata, metadata->fields.at[type->first].type);
+    const pm_type *flags = pm_type_get(metadata, pm_type_param(metadata, type, 0));
+    pm_u256 value;
+    uint64_t bits;
+    if (inner->kind != PM_KIND_PRIMITIVE ||
+        !pm_walk_integer(inner->primitive, &state->in, &value) || !pm_u256_u64(&value, &bits)) {
+        state->broken = true;
+        return;
+    }
+    uint32_t written = 0;
+    pm_buf_char(state->out, '[');
+    for (uint32_t i = 0; i < flags->count; i++) {
+        const pm_variant *flag = &metadata->variants.at[flags->first + i];
+        if ((bits & flag->index) == flag->index) {
+            separate(state, written++);
+            pm_name name = pm_name_at(metadata, flag->name);
+            pm_buf_json_string(state->out, name.text, name.len);
+        }
+    }
+    pm_buf_char(state->out, ']');
+}
+
+/* A call or an event: the pallet's number and that of the variant, then the fields. */
+static void render_outer(pm_render_state *state, const pm_type *type)
+{
+    const pm_metadata *metadata = state->metadata;
+    const uint8_t *start = state->in.at;
+    const pm_variant *pallet = pm_render_variant(state, type);
+    if (pallet == NULL) {
+        return;
+    }
+    const pm_type *inner =
+        pallet->count == 1 ? peel(metadata, metadata->fields.at[pallet->first].type) : NULL;
+    if (inner == NULL || inner->kind != PM_KIND_VARIANT) { /* no outer enum like we know them */
+        state->in.at = start;
+        render_variant(state, type);
+        return;
+    }
+    const pm_variant *variant = pm_render_variant(state, inner);
+    if (variant == NULL) {
+        return;
+    }
+    const uint8_t index[2] = {pallet->index, variant->index};
+    bool call = type->special == PM_SPECIAL_CALL;
+    pm_buf_text(state->out, call ? "{\"callIndex\":" : "{\"index\":");
+    pm_render_hex(state->out, index, sizeof index);
+    pm_buf_text(state->out, call ? ",\"args\":" : ",\"data\":");
+    if (call) {
+        render_object(state, variant->first, variant->count, false);
+    } else {
+        render_array(state, variant->first, variant->count);
+    }
+    pm_buf_char(state->out, '}');
+}
+
+static void render_u256(pm_render_state *state)
+{
+    pm_u256 value;
+    if (!pm_walk_integer(PM_U256, &state->in, &value)) {
+        state->broken = true;
+    } else {
+        render_number(state, &value, PM_U256, false);
+    }
+}
+
+static void render_special(pm_render_state *state, const pm_type *type)
+{
+    switch ((pm_special)type->special) {
+    case PM_SPECIAL_MAP:
+        render_map(state, type);
+        break;
+    case PM_SPECIAL_RANGE:
+        render_array(state, type->first, type->count);
+        break;
+    case PM_SPECIAL_OPAQUE:
+        render_opaque(state, type);
+        break;
+    case PM_SPECIAL_ACCOUNT:
+        render_account(state);
+        break;
+    case PM_SPECIAL_ACCOUNT20:
+        render_account20(state);
+        break;
+    case PM_SPECIAL_ERA:
+        render_era(state);
+        break;
+    case PM_SPECIAL_VOTE:
+        pm_render_bytes(state, 1);
+        break;
+    case PM_SPECIAL_DATA:
+        render_data(state, type);
+        break;
+    case PM_SPECIAL_FLAGS:
+        render_flags(state, type);
+        break;
+    case PM_SPECIAL_CALL:
+    case PM_SPECIAL_EVENT:
+        render_outer(state, type);
+        break;
+    case PM_SPECIAL_U256:
+        render_u256(state);
+        break;
+    case PM_SPECIAL_OPTION:
+    case PM_SPECIAL_RESULT:
+        render_variant(state, type);
+        break;
+    default:
+        render_fields(state, type->first, type->count);
+    }
+}
+
+static void render(pm_render_state *state, uint32_t number)
+{
+    const pm_type *type = pm_type_get(state->metadata, number);
+    uint32_t bits;
+    if (type->special != PM_SPECIAL_NONE) {
+        render_special(state, type);
+        return;
+    }
+    switch (type->kind) {
+    case PM_KIND_COMPOSITE:
+    case PM_KIND_TUPLE:
+        render_fields(state, type->first, type->count);
+        break;
+    case PM_KIND_VARIANT:
+        render_variant(state, type);
+        break;
+    case PM_KIND_SEQUENCE:
+        render_elements(state, type->inner, pm_render_length(state));
+        break;
+    case PM_KIND_ARRAY:
+        render_elements(state, type->inner, type->count);
+        break;
+    case PM_KIND_PRIMITIVE:
+        render_primitive(state, type->primitive, false);
+        break;
+    case PM_KIND_COMPACT:
+        render_compact(state, type);
+        break;
+    default:
+        bits = pm_render_length(state);
+        pm_render_bytes(state, pm_render_bit_bytes(state->metadata, type, bits));
+    }
+}
+
+void pm_render_polkadot_js(pm_render_state *state, pm_value value)
+{
+    state->ss58_prefix = state->options->ss58_set ? state->options->ss58_prefix
+                                                  : pm_metadata_ss58_prefix(value.metadata);
+    if (value.fields != 0) {
+        const pm_variant *variant = &value.metadata->variants.at[value.fields - 1];
+        render_fields(state, variant->first, variant->count);
+        return;
+    }
+    const pm_type *type = peel(value.metadata, value.type);
+    if (state->options->top_integers_hex && type->kind == PM_KIND_PRIMITIVE &&
+        type->primitive >= PM_U8) {
+        render_primitive(state, type->primitive, true);
+    } else {
+        render(state, value.type);
+    }
+}
