@@ -114,7 +114,7 @@ class Headers:
         for name in self.enums:
             if name.startswith("panicmon_"):
                 lines.append(f'SHOW("sizeof {name}", sizeof({name}))')
-        source = ("#include <panicmon/panicmon.h>\n#include <stdio.h>\n"
+        source = ("#include <panicmon/panicmon.h>\n#include <stddef.h>\n#include <stdio.h>\n"
                   '#define SHOW(name, number) printf("%s %lld\\n", name, (long long)(number));\n'
                   "int main(void)\n{\n" + "\n".join(lines) + "\nreturn 0;\n}\n")
         with tempfile.TemporaryDirectory() as folder:
