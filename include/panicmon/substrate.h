@@ -42,15 +42,26 @@ PANICMON_API uint32_t panicmon_metadata_version(const panicmon_metadata *metadat
 /** How many bytes it holds. */
 PANICMON_API size_t panicmon_metadata_size(const panicmon_metadata *metadata);
 
+/** How panicmon_metadata_list() writes. */
+typedef enum panicmon_list_format {
+    /**
+     * `{"version", "types", "pallets": [{"name", "index", "prefix", "storage": [{"name",
+     * "modifier", "hashers", "keys", "value"}], "constants": [{"name", "type"}], "events":
+     * [{"name", "index", "fields": [{"name", "type"}]}]}], "apis": [{"name", "methods": [{"name",
+     * "inputs": [{"name", "type"}], "output"}]}]}`; a type is `{"id", "name"}`.
+     */
+    PANICMON_LIST_JSON = 0,
+    /** Lines for people to read. */
+    PANICMON_LIST_TEXT = 1
+} panicmon_list_format;
+
 /**
- * What the chain has, as JSON:
- * `{"version", "types", "pallets": [{"name", "index", "prefix", "storage": [{"name", "modifier",
- * "hashers", "keys", "value"}], "constants": [{"name", "type"}], "events": [{"name", "index",
- * "fields"}]}], "apis": [{"name", "methods": [{"name", "inputs", "output"}]}]}`; a type is
- * `{"id", "name"}`. The text is the caller's: panicmon_text_free(). `len` may be NULL.
+ * What the chain has: pallets with storage items, constants and events, runtime calls.
+ * `format`: a panicmon_list_format. The text is the caller's: panicmon_text_free(). `len` may be
+ * NULL.
  */
-PANICMON_API panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, char **json,
-                                                 size_t *len, panicmon_error **err);
+PANICMON_API panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, uint32_t format,
+                                                 char **text, size_t *len, panicmon_error **err);
 
 /** How values are written as JSON. Or-ed together. */
 typedef enum panicmon_value_flags {

@@ -221,7 +221,7 @@ static bool encode_list(pm_encode *encode, const pm_type *type, pm_json value,
 {
     size_t at = 0;
     pm_json element;
-    if (pm_type_is_u8(encode->metadata, type->inner) && pm_json_is(value, '"')) {
+    if (pm_type_is_u8(encode->metadata, type->inner) && !pm_json_is(value, '[')) {
         return encode_bytes(encode, type, value, place);
     }
     if (!pm_json_is(value, '[')) {

@@ -6,5 +6,7 @@
 
 /* Appends the JSON that panicmon_metadata_list() documents. */
 void pm_metadata_list(const pm_metadata *metadata, pm_buf *out);
+/* Appends it as lines. */
+void pm_metadata_list_text(const pm_metadata *metadata, pm_buf *out);
 
 #endif

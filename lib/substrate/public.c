@@ -60,15 +60,19 @@ static panicmon_err bad_argument(panicmon_error **err)
     return panicmon_error_set(err, PANICMON_ERR_INVAL, "an argument is NULL or not known");
 }
 
-panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, char **json, size_t *len,
-                                    panicmon_error **err)
+panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, uint32_t format, char **text,
+                                    size_t *len, panicmon_error **err)
 {
-    pm_buf text = {0};
-    if (metadata == NULL || json == NULL) {
+    pm_buf out = {0};
+    if (metadata == NULL || text == NULL || format > PANICMON_LIST_TEXT) {
         return bad_argument(err);
     }
-    pm_metadata_list(metadata, &text);
-    return give(PANICMON_OK, &text, json, len, err);
+    if (format == PANICMON_LIST_JSON) {
+        pm_metadata_list(metadata, &out);
+    } else {
+        pm_metadata_list_text(metadata, &out);
+    }
+    return give(PANICMON_OK, &out, text, len, err);
 }
 
 static bool read_flags(uint32_t flags, pm_render_options *options)

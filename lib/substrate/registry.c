@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DESCRIBE_DEPTH 8
+#define DESCRIBE_BYTES 2048 /* hostile metadata could make it very long */
 
 pm_name pm_bytes_at(const pm_metadata *metadata, uint32_t place)
 {
@@ -135,10 +136,11 @@ bool pm_compact_primitive(const pm_metadata *metadata, uint32_t type, uint8_t *p
     return false;
 }
 
-static void describe(const pm_metadata *metadata, uint32_t type, unsigned depth, pm_buf *out);
+static void describe(const pm_metadata *metadata, uint32_t type, unsigned depth, size_t limit,
+                     pm_buf *out);
 
 static void describe_path(const pm_metadata *metadata, const pm_type *type, unsigned depth,
-                          pm_buf *out)
+                          size_t limit, pm_buf *out)
 {
     pm_name last = pm_path_last(metadata, type);
     pm_buf_add(out, last.text, last.len);
@@ -148,7 +150,7 @@ static void describe_path(const pm_metadata *metadata, const pm_type *type, unsi
         param = pm_type_param(metadata, type, i);
         if (param != PM_NO_TYPE) {
             pm_buf_text(out, separator);
-            describe(metadata, param, depth + 1, out);
+            describe(metadata, param, depth + 1, limit, out);
             separator = ", ";
         }
     }
@@ -158,23 +160,24 @@ static void describe_path(const pm_metadata *metadata, const pm_type *type, unsi
 }
 
 static void describe_tuple(const pm_metadata *metadata, const pm_type *type, unsigned depth,
-                           pm_buf *out)
+                           size_t limit, pm_buf *out)
 {
     pm_buf_char(out, '(');
     for (uint32_t i = 0; i < type->count; i++) {
         pm_buf_text(out, i > 0 ? ", " : "");
-        describe(metadata, metadata->fields.at[type->first + i].type, depth + 1, out);
-        if (out->len > 4096) { /* hostile metadata */
+        describe(metadata, metadata->fields.at[type->first + i].type, depth + 1, limit, out);
+        if (out->len > limit) {
             break;
         }
     }
     pm_buf_char(out, ')');
 }
 
-static void describe(const pm_metadata *metadata, uint32_t type, unsigned depth, pm_buf *out)
+static void describe(const pm_metadata *metadata, uint32_t type, unsigned depth, size_t limit,
+                     pm_buf *out)
 {
     const pm_type *t = pm_type_get(metadata, type);
-    if (depth > DESCRIBE_DEPTH || out->len > 4096) {
+    if (depth > DESCRIBE_DEPTH || out->len > limit) {
         pm_buf_text(out, "..");
         return;
     }
@@ -182,31 +185,31 @@ static void describe(const pm_metadata *metadata, uint32_t type, unsigned depth,
     case PM_KIND_SEQUENCE:
     case PM_KIND_COMPACT:
         pm_buf_text(out, t->kind == PM_KIND_SEQUENCE ? "Vec<" : "Compact<");
-        describe(metadata, t->inner, depth + 1, out);
+        describe(metadata, t->inner, depth + 1, limit, out);
         pm_buf_char(out, '>');
         break;
     case PM_KIND_ARRAY:
         pm_buf_char(out, '[');
-        describe(metadata, t->inner, depth + 1, out);
+        describe(metadata, t->inner, depth + 1, limit, out);
         pm_buf_format(out, "; %u]", t->count);
         break;
     case PM_KIND_TUPLE:
-        describe_tuple(metadata, t, depth, out);
+        describe_tuple(metadata, t, depth, limit, out);
         break;
     case PM_KIND_PRIMITIVE:
         pm_buf_text(out, pm_primitive_name(t->primitive));
         break;
     case PM_KIND_BITS:
         pm_buf_text(out, "BitVec<");
-        describe(metadata, t->inner, depth + 1, out);
+        describe(metadata, t->inner, depth + 1, limit, out);
         pm_buf_char(out, '>');
         break;
     default:
-        describe_path(metadata, t, depth, out);
+        describe_path(metadata, t, depth, limit, out);
     }
 }
 
 void pm_type_describe(const pm_metadata *metadata, uint32_t type, pm_buf *out)
 {
-    describe(metadata, type, 0, out);
+    describe(metadata, type, 0, out->len + DESCRIBE_BYTES, out);
 }

@@ -48,6 +48,7 @@ typedef enum pm_special {
     PM_SPECIAL_OPAQUE, /* WrapperOpaque, WrapperKeepOpaque */
     PM_SPECIAL_ACCOUNT,
     PM_SPECIAL_ACCOUNT20,
+    PM_SPECIAL_ADDRESS, /* MultiAddress */
     PM_SPECIAL_ERA,
     PM_SPECIAL_VOTE,
     PM_SPECIAL_DATA, /* of the identity pallet */

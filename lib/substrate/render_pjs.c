@@ -2,10 +2,12 @@
  * where JavaScript has them exactly and hex where not. See render_forms.h. */
 #include "substrate/render_forms.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "substrate/camel.h"
 #include "substrate/hash.h"
+#include "substrate/order.h"
 #include "substrate/ss58.h"
 
 #define NUMBER_BITS   52 /* what is wider is no JSON number */
@@ -268,6 +270,56 @@ static void render_map(pm_render_state *state, const pm_type *type)
     pm_buf_char(state->out, '}');
 }
 
+/* Sets are sorted: on chains they are, so this is for bytes that no chain wrote. */
+static void render_set(pm_render_state *state, const pm_type *type)
+{
+    const pm_metadata *metadata = state->metadata;
+    uint32_t inner = pm_type_get(metadata, metadata->fields.at[type->first].type)->inner;
+    uint32_t count = pm_render_length(state);
+    pm_scale *starts = NULL;
+    if (!pm_order_sort(metadata, inner, state->in, count, &starts) && starts == NULL) {
+        state->out->failed = true;
+        return;
+    }
+    pm_scale end = state->in;
+    pm_buf_char(state->out, '[');
+    for (uint32_t i = 0; i < count && !state->broken; i++) {
+        separate(state, i);
+        if (starts != NULL) {
+            state->in = starts[i];
+        }
+        render(state, inner);
+        end = state->in.at > end.at ? state->in : end;
+    }
+    pm_buf_char(state->out, ']');
+    state->in = end;
+    free(starts);
+}
+
+/* Accounts by number are addresses of their own kind. */
+static void render_address(pm_render_state *state, const pm_type *type)
+{
+    const pm_metadata *metadata = state->metadata;
+    const uint8_t *start = state->in.at;
+    const pm_variant *variant = pm_render_variant(state, type);
+    const pm_type *inner = variant != NULL && variant->count == 1 && variant->index == 1
+                               ? pm_type_get(metadata, metadata->fields.at[variant->first].type)
+                               : NULL;
+    uint8_t primitive;
+    bool empty;
+    uint32_t index;
+    char text[PM_SS58_TEXT];
+    if (inner != NULL && inner->kind == PM_KIND_COMPACT &&
+        pm_compact_primitive(metadata, inner->inner, &primitive, &empty) && !empty &&
+        pm_scale_compact_u32(&state->in, &index)) {
+        (void)pm_ss58_encode_index(index, state->ss58_prefix, text);
+        pm_buf_format(state->out, "{\"index\":\"%s\"}", text);
+        return;
+    }
+    state->in.at = start;
+    render_variant(state, type);
+}
+
 /* A length, and a value that is not looked into. */
 static void render_opaque(pm_render_state *state, const pm_type *type)
 {
@@ -428,6 +480,12 @@ static void render_special(pm_render_state *state, const pm_type *type)
     switch ((pm_special)type->special) {
     case PM_SPECIAL_MAP:
         render_map(state, type);
+        break;
+    case PM_SPECIAL_SET:
+        render_set(state, type);
+        break;
+    case PM_SPECIAL_ADDRESS:
+        render_address(state, type);
         break;
     case PM_SPECIAL_RANGE:
         render_array(state, type->first, type->count);

@@ -65,6 +65,7 @@ static const struct {
     {"fp_account::AccountId20", PM_KIND_COMPOSITE, PM_SPECIAL_ACCOUNT20},
     {"account::AccountId20", PM_KIND_COMPOSITE, PM_SPECIAL_ACCOUNT20},
     {"polkadot_runtime_common::claims::EthereumAddress", PM_KIND_COMPOSITE, PM_SPECIAL_ACCOUNT20},
+    {"sp_runtime::multiaddress::MultiAddress", PM_KIND_VARIANT, PM_SPECIAL_ADDRESS},
     {"sp_runtime::generic::era::Era", PM_KIND_VARIANT, PM_SPECIAL_ERA},
     {"*_democracy::vote::Vote", PM_KIND_COMPOSITE, PM_SPECIAL_VOTE},
     {"*_conviction_voting::vote::Vote", PM_KIND_COMPOSITE, PM_SPECIAL_VOTE},

@@ -117,10 +117,12 @@ bool pm_ss58_decode(const char *text, size_t len, uint8_t account[PM_ACCOUNT_SIZ
     return true;
 }
 
-size_t pm_ss58_encode(const uint8_t account[PM_ACCOUNT_SIZE], uint16_t prefix,
-                      char text[PM_SS58_TEXT])
+/* `bytes` of an account or index, with so many bytes of checksum. */
+static size_t encode(const uint8_t *bytes, size_t len, size_t check, uint16_t prefix,
+                     char text[PM_SS58_TEXT])
 {
     uint8_t raw[RAW_MAX];
+    uint8_t sum[CHECKSUM];
     size_t head = 0;
     text[0] = '\0';
     if (prefix > PM_SS58_PREFIX_MAX) {
@@ -132,9 +134,24 @@ size_t pm_ss58_encode(const uint8_t account[PM_ACCOUNT_SIZE], uint16_t prefix,
         raw[head++] = (uint8_t)(0x40 | (prefix >> 2 & 0x3f));
         raw[head++] = (uint8_t)(prefix >> 8 | (prefix & 3) << 6);
     }
-    memcpy(raw + head, account, PM_ACCOUNT_SIZE);
-    if (!checksum(raw, head + PM_ACCOUNT_SIZE, raw + head + PM_ACCOUNT_SIZE)) {
+    memcpy(raw + head, bytes, len);
+    if (!checksum(raw, head + len, sum)) {
         return 0;
     }
-    return base58_encode(raw, head + PM_ACCOUNT_SIZE + CHECKSUM, text);
+    memcpy(raw + head + len, sum, check);
+    return base58_encode(raw, head + len + check, text);
+}
+
+size_t pm_ss58_encode(const uint8_t account[PM_ACCOUNT_SIZE], uint16_t prefix,
+                      char text[PM_SS58_TEXT])
+{
+    return encode(account, PM_ACCOUNT_SIZE, CHECKSUM, prefix, text);
+}
+
+size_t pm_ss58_encode_index(uint32_t index, uint16_t prefix, char text[PM_SS58_TEXT])
+{
+    const uint8_t bytes[4] = {(uint8_t)index, (uint8_t)(index >> 8), (uint8_t)(index >> 16),
+                              (uint8_t)(index >> 24)};
+    size_t len = index <= 0xef ? 1 : index <= 0xffff ? 2 : 4;
+    return encode(bytes, len, 1, prefix, text);
 }

@@ -18,5 +18,7 @@ bool pm_ss58_decode(const char *text, size_t len, uint8_t account[PM_ACCOUNT_SIZ
 /* The address, zero-terminated; gives its length, 0 when the prefix is out of range. */
 size_t pm_ss58_encode(const uint8_t account[PM_ACCOUNT_SIZE], uint16_t prefix,
                       char text[PM_SS58_TEXT]);
+/* The same for an account that is a number (an index): as few of its bytes as hold it. */
+size_t pm_ss58_encode_index(uint32_t index, uint16_t prefix, char text[PM_SS58_TEXT]);
 
 #endif

@@ -28,6 +28,7 @@ static int dist_port;
 static int epmd_port;
 static pid_t epmd;
 static pid_t owner;
+static int leash = -1; /* the watcher reads its other end */
 
 int broker_free_port(void)
 {
@@ -148,7 +149,7 @@ static void set_environment(void)
     (void)setenv("HOME", directory, 1); /* its cookie */
 }
 
-static bool takes_connections(void)
+bool broker_is_up(void)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)port),
@@ -218,7 +219,7 @@ bool broker_restart(void)
     (void)snprintf(text, sizeof text, "%ld", (long)child);
     put_file("group", text);
     for (int i = 0; i < START_S * 10; i++) {
-        if (takes_connections()) {
+        if (broker_is_up()) {
             return true;
         }
         if (waitpid(child, NULL, WNOHANG) == child) {
@@ -243,7 +244,7 @@ void broker_kill(void)
     signal_broker(SIGKILL);
     while (waitpid(-1, NULL, WNOHANG) > 0) {
     }
-    for (int i = 0; i < 100 && takes_connections(); i++) {
+    for (int i = 0; i < 100 && broker_is_up(); i++) {
         wait_ms(50);
     }
     wait_ms(300); /* until epmd has noticed */
@@ -271,12 +272,33 @@ bool broker_ctl(const char *arguments)
     return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-/* Also when a test runs into its end: nothing is left running. */
 static void stop_at_exit(void)
 {
     if (getpid() == owner) {
         broker_stop();
     }
+}
+
+/* A process that ends the broker when the test program was killed. */
+static bool start_watcher(void)
+{
+    int ends[2];
+    char word;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return false;
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        (void)setsid();
+        (void)close(ends[1]);
+        if (read(ends[0], &word, 1) == 0) {
+            broker_stop();
+        }
+        _exit(0);
+    }
+    (void)close(ends[0]);
+    leash = ends[1];
+    return child > 0;
 }
 
 bool broker_start(bool tls)
@@ -302,7 +324,7 @@ bool broker_start(bool tls)
     (void)snprintf(number, sizeof number, "%d", epmd_port);
     char *arguments[] = {(char *)(uintptr_t) "epmd", (char *)(uintptr_t) "-port", number, NULL};
     epmd = spawn("epmd", arguments);
-    return epmd > 0 && broker_restart();
+    return epmd > 0 && start_watcher() && broker_restart();
 }
 
 void broker_stop(void)
@@ -319,4 +341,9 @@ void broker_stop(void)
     }
     (void)run("rm -rf %s%s", directory, "");
     directory[0] = '\0';
+    if (leash >= 0) {
+        (void)!write(leash, "x", 1); /* there is nothing left to watch */
+        (void)close(leash);
+        leash = -1;
+    }
 }

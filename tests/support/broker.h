@@ -21,6 +21,7 @@ int broker_tls_port(void);
 /* A file in the broker's directory: ca.pem. Static until the next call. */
 const char *broker_file(const char *name);
 
+bool broker_is_up(void);
 void broker_kill(void);    /* kill -9, and waits until it listens no more */
 bool broker_restart(void); /* after broker_kill(); waits until it takes connections */
 void broker_freeze(void);  /* SIGSTOP */

@@ -8,37 +8,7 @@
 
 #define KEYS_MAX 1000 /* of one state_getKeysPaged */
 
-/* ---- what a node shows of the chain ---- */
-
-uint32_t sim_best(const sim *s, const sim_node *node)
-{
-    const sim_modes *modes = &node->modes;
-    uint32_t best = s->chain->head;
-    if (modes->frozen && modes->frozen_at < best) {
-        best = modes->frozen_at;
-    }
-    uint32_t back = modes->back > 0 ? (uint32_t)modes->back : 0;
-    return back > best - s->chain->first ? s->chain->first : best - back;
-}
-
-uint32_t sim_finalized(const sim *s, const sim_node *node)
-{
-    uint32_t best = sim_best(s, node);
-    uint32_t lag = node->modes.finality_lag > 0 ? (uint32_t)node->modes.finality_lag : 0;
-    return lag > best - s->chain->first ? s->chain->first : best - lag;
-}
-
-void sim_hold(sim *s)
-{
-    uint32_t lowest = UINT32_MAX;
-    for (size_t i = 0; i < s->node_count; i++) {
-        uint32_t best = sim_best(s, &s->nodes[i]);
-        if (best < s->chain->head && best < lowest) {
-            lowest = best;
-        }
-    }
-    s->chain->hold = lowest;
-}
+/* ---- parameters ---- */
 
 static bool absent(const sim_call *call, size_t i)
 {
@@ -170,24 +140,6 @@ static bool system_sync_state(sim_call *call)
 
 /* ---- chain ---- */
 
-void sim_put_header(const sim *s, uint32_t number, pm_buf *out)
-{
-    char hash[SIM_HASH_TEXT + 1];
-    char parent[SIM_HASH_TEXT + 1];
-    s->chain->ops->hash(s->chain, number, hash);
-    if (number == 0) {
-        memset(parent, '0', SIM_HASH_TEXT);
-        parent[1] = 'x';
-        parent[SIM_HASH_TEXT] = '\0';
-    } else {
-        s->chain->ops->hash(s->chain, number - 1, parent);
-    }
-    pm_buf_format(out,
-                  "{\"parentHash\":\"%s\",\"number\":\"0x%x\",\"stateRoot\":\"%s\","
-                  "\"extrinsicsRoot\":\"%s\",\"digest\":{\"logs\":[]}}",
-                  parent, number, hash, hash);
-}
-
 static bool chain_get_finalized_head(sim_call *call)
 {
     put_hash(call->s, sim_finalized(call->s, call->node), call->out);
@@ -196,7 +148,7 @@ static bool chain_get_finalized_head(sim_call *call)
 
 static bool chain_get_header(sim_call *call)
 {
-    uint32_t number;
+    uint32_t number = 0;
     if (block_of(call, 0, &number)) {
         sim_put_header(call->s, number, call->out);
     } else {
@@ -265,7 +217,7 @@ static bool chain_get_block_hash(sim_call *call)
 
 static bool state_get_runtime_version(sim_call *call)
 {
-    uint32_t number;
+    uint32_t number = 0;
     if (!state_of(call, 0, false, &number)) {
         return false;
     }
@@ -275,7 +227,7 @@ static bool state_get_runtime_version(sim_call *call)
 
 static bool state_get_metadata(sim_call *call)
 {
-    uint32_t number;
+    uint32_t number = 0;
     const sim_chain *chain = call->s->chain;
     if (!state_of(call, 0, false, &number)) {
         return false;
@@ -300,7 +252,7 @@ static void put_value(pm_buf *out, const sim_version *version)
 
 static bool state_get_storage(sim_call *call)
 {
-    uint32_t number;
+    uint32_t number = 0;
     if (!state_of(call, 1, false, &number)) {
         return false;
     }
@@ -328,7 +280,7 @@ static bool stood_before(pm_json keys, pm_json key)
 static bool state_query_storage_at(sim_call *call)
 {
     sim_store *store = &call->s->chain->store;
-    uint32_t number;
+    uint32_t number = 0;
     pm_json key;
     bool first = true;
     if (!state_of(call, 1, true, &number)) {
@@ -368,7 +320,7 @@ static bool state_query_storage_at(sim_call *call)
 static bool state_get_keys_paged(sim_call *call)
 {
     sim_store *store = &call->s->chain->store;
-    uint32_t number;
+    uint32_t number = 0;
     int64_t count = 0;
     if (!state_of(call, 3, false, &number)) {
         return false;
@@ -424,7 +376,7 @@ static void put_opaque(pm_buf *out, const char *json, size_t len)
 static bool state_call(sim_call *call)
 {
     const sim_chain *chain = call->s->chain;
-    uint32_t number;
+    uint32_t number = 0;
     uint8_t version[4] = {0};
     if (!state_of(call, 2, false, &number)) {
         return false;

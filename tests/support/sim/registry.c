@@ -115,7 +115,7 @@ static void put_path(pm_buf *body, const char *path)
 static size_t count_parts(slice list)
 {
     size_t count = 0;
-    slice part;
+    slice part = {0};
     while (next_part(&list, ',', &part)) {
         count++;
     }
@@ -124,11 +124,11 @@ static size_t count_parts(slice list)
 
 static void put_params(sim_registry *registry, pm_buf *body, slice list)
 {
-    slice part;
+    slice part = {0};
     sim_put_compact(body, count_parts(list));
     while (next_part(&list, ',', &part)) {
         slice type = part;
-        slice name;
+        slice name = {0};
         (void)next_part(&type, ':', &name);
         put_slice(body, name);
         sim_put_u8(body, 1);
@@ -138,11 +138,11 @@ static void put_params(sim_registry *registry, pm_buf *body, slice list)
 
 static void put_fields(sim_registry *registry, pm_buf *body, slice list, bool named)
 {
-    slice part;
+    slice part = {0};
     sim_put_compact(body, count_parts(list));
     while (next_part(&list, ',', &part)) {
         slice type = part;
-        slice name;
+        slice name = {0};
         sim_put_u8(body, named);
         if (named) {
             (void)next_part(&type, ':', &name);
@@ -158,7 +158,7 @@ static void put_fields(sim_registry *registry, pm_buf *body, slice list, bool na
 
 static void put_variants(sim_registry *registry, pm_buf *body, slice list)
 {
-    slice part;
+    slice part = {0};
     sim_put_compact(body, count_parts(list));
     while (next_part(&list, ',', &part)) {
         char *end;
@@ -196,12 +196,12 @@ static bool put_primitive(pm_buf *body, slice s)
 {
     static const char *const names[] = {"bool", "char", "str", "u8",  "u16", "u32",  "u64", "u128",
                                         "u256", "i8",   "i16", "i32", "i64", "i128", "i256"};
-    for (uint8_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (is(s, names[i])) {
             put_path(body, "");
             sim_put_compact(body, 0);
             sim_put_u8(body, 5);
-            sim_put_u8(body, i);
+            sim_put_u8(body, (uint8_t)i);
             return true;
         }
     }
@@ -212,7 +212,7 @@ static void put_sequence(sim_registry *registry, pm_buf *body, slice s)
 {
     slice before;
     slice of = inside(s, &before);
-    slice part;
+    slice part = {0};
     put_path(body, is(before, "Option") ? "Option" : is(before, "BTreeMap") ? "BTreeMap" : "");
     if (is(before, "Option")) {
         pm_buf text = {0};
@@ -247,7 +247,7 @@ static void put_sequence(sim_registry *registry, pm_buf *body, slice s)
 static void put_builtin(sim_registry *registry, pm_buf *body, slice s)
 {
     slice before;
-    slice part;
+    slice part = {0};
     if (s.text[0] == '(') {
         slice list = inside(s, &before);
         put_path(body, "");

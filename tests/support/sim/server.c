@@ -84,7 +84,6 @@ void sim_conn_reset(sim_conn *conn)
     struct linger now = {.l_onoff = 1};
     if (conn->state != CONN_DEAD) {
         (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-        SSL_set_quiet_shutdown(conn->ssl, 1);
         sim_conn_close(conn);
     }
 }
@@ -302,9 +301,12 @@ static void on_listener(sim *s, size_t index)
         fd = accept(s->listeners[index], NULL, NULL);
         if (fd >= 0) {
             (void)close(fd);
+            s->counts.refused++;
         }
-        s->counts.refused++;
         s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fd < 0) { /* nobody was there: accept4 fails before it looks */
+            return;
+        }
     }
 }
 
@@ -431,5 +433,6 @@ void sim_close_all(sim *s)
     (void)close(s->spare);
     free(s->scratch);
     pm_buf_free(&s->reply);
+    pm_buf_free(&s->notice);
     SSL_CTX_free(s->tls);
 }

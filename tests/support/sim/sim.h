@@ -69,7 +69,8 @@ struct sim {
     int epoll, signals, spare;
     SSL_CTX *tls;
     char *scratch;   /* what was just read */
-    pm_buf reply;    /* the message being made */
+    pm_buf reply;    /* the answer being made */
+    pm_buf notice;   /* the notification being made, maybe while an answer is */
     sim_timer *heap; /* delayed answers, soonest first */
     size_t heap_len, heap_cap;
     int64_t block_us, next_block_us, next_flood_us; /* block_us 0: blocks on demand */
@@ -128,7 +129,7 @@ void sim_method_names(const sim_modes *modes, pm_buf *out);
 bool sim_fail(sim_call *call, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* views.c is in methods.c: what a node shows of the chain. */
+/* views.c: what a node shows of the chain. */
 uint32_t sim_best(const sim *s, const sim_node *node);
 uint32_t sim_finalized(const sim *s, const sim_node *node);
 void sim_put_header(const sim *s, uint32_t number, pm_buf *out);

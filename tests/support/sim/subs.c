@@ -165,7 +165,7 @@ static void notify(sim_conn *conn, sim_sub *sub)
     static const char *const names[] = {"chain_newHead", "chain_finalizedHead",
                                         "state_runtimeVersion", "state_storage"};
     sim *s = conn->sim;
-    pm_buf *out = &s->reply;
+    pm_buf *out = &s->notice;
     uint32_t now = subject(s, conn, sub);
     bool worth = true;
     if (!sub->fresh && now == sub->told) {
@@ -177,7 +177,7 @@ static void notify(sim_conn *conn, sim_sub *sub)
         names[sub->kind], (unsigned long long)sub->id);
     pm_buf_text(out, "\"result\":");
     if (sub->kind == STORAGE) {
-        worth = put_changes(s, sub, now, out) > 0;
+        worth = put_changes(s, sub, now, out) > 0 || sub->fresh;
     } else if (sub->kind == RUNTIME) {
         pm_buf_text(out, sim_chain_runtime(s->chain, sim_best(s, conn->node))->version);
     } else {
