@@ -234,7 +234,7 @@ panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const 
         status = runtime->exec->ops->add(runtime->exec, &monitor->task);
     }
     if (status != PANICMON_OK) {
-        pm_runtime_forget(runtime, monitor);
+        pm_monitor_set_stopped(monitor);
         panicmon_monitor_free(monitor);
         return pm_error_setf(err, status, "monitor '%s' could not be given a thread: %s", id,
                              panicmon_strerror(status));
