@@ -247,8 +247,12 @@ __attribute__((visibility("default"))) panicmon_err panicmon_metadata_new(panicm
 __attribute__((visibility("default"))) void panicmon_metadata_free(panicmon_metadata *metadata);
 __attribute__((visibility("default"))) uint32_t panicmon_metadata_version(const panicmon_metadata *metadata);
 __attribute__((visibility("default"))) size_t panicmon_metadata_size(const panicmon_metadata *metadata);
-__attribute__((visibility("default"))) panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, char **json,
-                                                 size_t *len, panicmon_error **err);
+typedef enum panicmon_list_format {
+    PANICMON_LIST_JSON = 0,
+    PANICMON_LIST_TEXT = 1
+} panicmon_list_format;
+__attribute__((visibility("default"))) panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, uint32_t format,
+                                                 char **text, size_t *len, panicmon_error **err);
 typedef enum panicmon_value_flags {
     PANICMON_VALUE_CANON = 0,
     PANICMON_VALUE_POLKADOT_JS = 1,

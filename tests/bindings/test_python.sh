@@ -6,6 +6,7 @@ set -euo pipefail
 which=$1 source=$2 build=$3 cc=$4 library=$5 what=$6
 binding=$source/bindings/python
 export PYTHONDONTWRITEBYTECODE=1 PANICMON_LIBRARY=$library
+export PANICMON_SAMPLE_METADATA=$source/tests/fuzz/corpus/metadata/sample-v15
 
 version() { # of an interpreter, as a number to compare; nothing when it does not run
     "$1" -c 'import sys; print(sys.version_info[0] * 1000 + sys.version_info[1])' 2>/dev/null || true

@@ -473,6 +473,34 @@ class SubstrateTest(Case):
         with self.assertRaises(ValueError):
             panicmon.ss58_encode(bytes(32), 20000)
 
+    def test_metadata(self):
+        path = os.environ.get("PANICMON_SAMPLE_METADATA")
+        if path is None:
+            self.skipTest("PANICMON_SAMPLE_METADATA names no file")
+        with open(path, "rb") as file:
+            data = file.read()
+        for form in (data, "0x" + data.hex()):
+            with panicmon.Metadata(form) as metadata:
+                self.assertEqual(metadata.version, 15)
+                self.assertGreater(metadata.size, 100)
+                pallets = metadata.describe()["pallets"]
+                self.assertIn(pallets[0]["name"], metadata.text())
+        with panicmon.Metadata(data) as metadata:
+            for pallet in pallets:
+                for item in pallet["storage"]:
+                    key = metadata.storage_key(pallet["name"], item["name"])
+                    self.assertRegex(key, "^0x[0-9a-f]{64}$")
+                for constant in pallet["constants"]:
+                    if constant["name"] == "Broken":  # made to be
+                        with self.assertRaises(ValueError):
+                            metadata.constant(pallet["name"], constant["name"])
+                        continue
+                    value = metadata.constant(pallet["name"], constant["name"])
+                    scale = metadata.encode(constant["type"]["id"], json.dumps(value))
+                    self.assertEqual(metadata.value(constant["type"]["id"], scale), value)
+            with self.assertRaises(panicmon.NotFound):
+                metadata.storage("No", "Such", None)
+
     def test_bad_metadata(self):
         for bad in (b"", b"0x", "0x00", b"\x6d\x65\x74\x61\x0c"):
             with self.assertRaises(panicmon.ParseError):

@@ -93,6 +93,13 @@ class RpcFlags(enum.IntFlag):
     PINNED = 1
 
 
+class ListFormat(enum.IntEnum):
+    """How panicmon_metadata_list() writes."""
+
+    JSON = 0
+    TEXT = 1
+
+
 class ValueFlags(enum.IntFlag):
     """How Metadata writes values as JSON."""
 
@@ -109,6 +116,7 @@ ENUMS: Dict[str, Any] = {
     "panicmon_log_format": LogFormat,
     "panicmon_kind": Kind,
     "panicmon_monitor_state": MonitorState,
+    "panicmon_list_format": ListFormat,
     "panicmon_value_flags": ValueFlags,
     "PANICMON_MONITOR_BLOCKING": MonitorFlags,
     "PANICMON_RPC_PINNED": RpcFlags,
@@ -326,7 +334,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "panicmon_metadata_free": (None, Metadata),
     "panicmon_metadata_version": (c_uint32, Metadata),
     "panicmon_metadata_size": (c_size_t, Metadata),
-    "panicmon_metadata_list": (Err, Metadata, Owned, Size, Fail),
+    "panicmon_metadata_list": (Err, Metadata, c_uint32, Owned, Size, Fail),
     "panicmon_metadata_decode_storage": (
         Err, Metadata, Text, Text, c_void_p, c_size_t, c_uint32, Owned, Size, Fail),
     "panicmon_metadata_decode_constant": (

@@ -9,7 +9,7 @@ from typing import Any, Optional, Tuple, Union
 
 from . import _core, _ffi
 from ._core import Handle, Json, call, decode, encode, encode_json
-from ._ffi import ValueFlags, lib
+from ._ffi import ListFormat, ValueFlags, lib
 
 __all__ = ["Metadata", "ValueFlags", "ss58_decode", "ss58_encode"]
 
@@ -59,7 +59,12 @@ class Metadata(Handle):
     def describe(self) -> Any:
         """What the chain has: pallets with storage, constants and events; runtime APIs."""
         with self._use() as pointer:
-            return json.loads(_owned(lib.panicmon_metadata_list, pointer))
+            return json.loads(_owned(lib.panicmon_metadata_list, pointer, ListFormat.JSON))
+
+    def text(self) -> str:
+        """The same in lines for people to read."""
+        with self._use() as pointer:
+            return decode(_owned(lib.panicmon_metadata_list, pointer, ListFormat.TEXT))
 
     def storage(self, pallet: str, item: str, data: Optional[Bytes],
                 flags: int = ValueFlags.CANON) -> Any:
