@@ -7,9 +7,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(build-essential cmake pkg-config librabbitmq-dev libhiredis-dev libwebsockets-dev
-          libjansson-dev libssl-dev zlib1g-dev libxxhash-dev libb2-dev check libsubunit-dev
-          clang clang-format clang-tidy llvm libclang-rt-14-dev valgrind redis-server
-          rabbitmq-server openssl python3)
+          libjansson-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libxxhash-dev libb2-dev check
+          libsubunit-dev clang clang-format clang-tidy llvm libclang-rt-14-dev valgrind
+          redis-server rabbitmq-server openssl python3 python3-pip mypy abigail-tools doxygen
+          mandoc lintian)
 missing=()
 for package in "${packages[@]}"; do
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")

@@ -31,7 +31,8 @@ PANICMON_BEGIN_DECLS
     X(ERR_TOONEW, -15, "the caller uses fields this library does not know")                        \
     X(ERR_DEADLOCK, -16, "would wait for the calling thread")                                      \
     X(ERR_SYSTEM, -17, "operating system error")                                                   \
-    X(ERR_PROTOCOL, -18, "the peer broke the protocol")
+    X(ERR_PROTOCOL, -18, "the peer broke the protocol")                                            \
+    X(ERR_HTTP, -19, "no answer over HTTP")
 
 /** What a function returns: PANICMON_OK (0) or a negative code. */
 typedef enum panicmon_err {

@@ -58,6 +58,12 @@ enum {
     PANICMON_RPC_PINNED = 1u << 0 /**< pinned to a block hash: the answer can never change */
 };
 
+/** Flags of panicmon_round_http(). */
+enum {
+    /** Follows up to five redirects of GET and HEAD, never from https to http. */
+    PANICMON_HTTP_FOLLOW = 1u << 0
+};
+
 /** The number of this step in its round, from 0. */
 PANICMON_API uint32_t panicmon_round_step(const panicmon_round *round);
 
@@ -75,6 +81,21 @@ PANICMON_API const char *panicmon_round_name(const panicmon_round *round);
 PANICMON_API panicmon_err panicmon_round_rpc(panicmon_round *round, const char *url,
                                              const char *method, const char *params, uint32_t flags,
                                              panicmon_request *out);
+
+/**
+ * Queues an HTTP request to `url` (http:// or https://, certificates and names checked as for
+ * wss://; no proxy). `method` is "GET", "HEAD", "POST" or another word of capitals; NULL: "GET",
+ * with a body "POST". `headers` holds lines "Name: value" with a line feed between them, NULL for
+ * none; `body` of `len` bytes may be NULL. All arguments are copied.
+ *
+ * PANICMON_OK in the reply means that the server answered, whatever it said:
+ * panicmon_reply_code() is the HTTP status, panicmon_reply_body() the content, at most `rpc.limit`
+ * bytes.
+ */
+PANICMON_API panicmon_err panicmon_round_http(panicmon_round *round, const char *method,
+                                              const char *url, const char *headers,
+                                              const void *body, size_t len, uint32_t flags,
+                                              panicmon_request *out);
 
 /**
  * Queues a message for the sink. Its reply is the confirm: PANICMON_OK when the sink took it over
@@ -106,17 +127,17 @@ PANICMON_API const panicmon_reply *panicmon_round_reply(const panicmon_round *ro
 
 /**
  * How the request ended. PANICMON_OK: there is a body. ERR_RPC: the peer answered with an error
- * object. ERR_WS: no connection, or it broke. ERR_TIMEOUT: no answer before the deadline.
+ * object. ERR_WS, ERR_HTTP: no connection, or it broke. ERR_TIMEOUT: no answer before the deadline.
  * ERR_PROTOCOL: an answer that is none (garbage, wrong id). ERR_LIMIT: an answer over `rpc.limit`.
  * ERR_NOENT: no such key. ERR_CANCELED: the runtime stops.
  */
 PANICMON_API panicmon_err panicmon_reply_status(const panicmon_reply *reply);
 
-/** The `result` of a call as JSON text, or a loaded value; never NULL; `len` may be NULL. The
- * text is also terminated by a zero byte. */
+/** The `result` of a call as JSON text, an HTTP body, or a loaded value; never NULL; `len` may be
+ * NULL. The text is also terminated by a zero byte. */
 PANICMON_API const char *panicmon_reply_body(const panicmon_reply *reply, size_t *len);
 
-/** The `code` of a JSON-RPC error object, 0 else. */
+/** The `code` of a JSON-RPC error object, the status of an HTTP answer, 0 else. */
 PANICMON_API int64_t panicmon_reply_code(const panicmon_reply *reply);
 
 /** One line that says why the status is not OK; "" when it is. Never NULL. */

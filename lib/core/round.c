@@ -60,7 +60,7 @@ void pm_round_turn(panicmon_round *round)
  * the error sample still find time; messages may take all. */
 static int64_t deadline_of(const panicmon_round *round, pm_request_kind kind)
 {
-    if (kind != PM_REQUEST_RPC) {
+    if (kind != PM_REQUEST_RPC && kind != PM_REQUEST_HTTP) {
         return round->deadline_ms;
     }
     int64_t now = pm_mono_ms();
@@ -144,6 +144,57 @@ panicmon_err panicmon_round_rpc(panicmon_round *round, const char *url, const ch
     }
     return ask(round, PM_REQUEST_RPC, url, method, params, params == NULL ? 0 : strlen(params),
                flags, out);
+}
+
+/* A method is a word of capitals. */
+static bool is_method(const char *method)
+{
+    size_t len = strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return len > 0 && len <= 16 && method[len] == '\0';
+}
+
+/* Lines of a name, a colon and a value; nothing that could end a line early. */
+static bool are_headers(const char *headers)
+{
+    for (const char *line = headers; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        size_t name = strcspn(line, ":\n ");
+        if (name == 0 || line[name] != ':') {
+            return false;
+        }
+        for (size_t i = 0; i < len; i++) {
+            unsigned char c = (unsigned char)line[i];
+            if ((c < 0x20 && c != '\t') || c == 0x7f) {
+                return false;
+            }
+        }
+        line += len + (line[len] == '\n');
+    }
+    return true;
+}
+
+panicmon_err panicmon_round_http(panicmon_round *round, const char *method, const char *url,
+                                 const char *headers, const void *body, size_t len, uint32_t flags,
+                                 panicmon_request *out)
+{
+    method = method != NULL ? method : len > 0 ? "POST" : "GET";
+    if (!is_method(method) || (headers != NULL && !are_headers(headers))) {
+        return PANICMON_ERR_INVAL;
+    }
+    if ((flags & ~(uint32_t)PANICMON_HTTP_FOLLOW) != 0) {
+        return PANICMON_ERR_TOONEW;
+    }
+    char *lines = copy(headers);
+    if (headers != NULL && lines == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    panicmon_err status = ask(round, PM_REQUEST_HTTP, url, method, body, len, flags, out);
+    if (status == PANICMON_OK) {
+        round->asked.items[round->asked.count - 1]->headers = lines;
+    } else {
+        free(lines);
+    }
+    return status;
 }
 
 panicmon_err panicmon_round_publish(panicmon_round *round, const char *exchange,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "net/http.h"
 
 /* How long a stopping task may go on sending what is in its channel. */
 #define FLUSH_MS 1000
@@ -19,6 +20,7 @@ typedef struct slot {
     pm_thread *thread;
     pm_loop *loop;
     pm_rpc *rpc;
+    pm_http *http;
     pm_channel *channel;
     pm_rpc_counts counted; /* what was added to the figures so far */
     size_t pending;        /* requests being carried out */
@@ -91,6 +93,8 @@ static void submit(slot *at, pm_request *const *requests, size_t count)
         if (run > i) {
             pm_rpc_submit(at->rpc, requests + i, run - i);
             i = run;
+        } else if (requests[i]->kind == PM_REQUEST_HTTP) {
+            pm_http_submit(at->http, requests[i++]);
         } else if (requests[i]->kind == PM_REQUEST_PUBLISH) {
             at->channel->ops->submit(at->channel, requests[i++]);
         } else {
@@ -143,6 +147,7 @@ static void run_task(slot *at)
         add_figures(at);
     }
     pm_rpc_cancel(at->rpc);
+    pm_http_cancel(at->http);
     at->channel->ops->close(at->channel, pm_mono_ms() + FLUSH_MS);
     if (!whole) { /* only now are all its requests finished */
         task->ops->end(task, pm_mono_ms(), true);
@@ -162,6 +167,7 @@ static void thread_main(void *arg)
     pthread_mutex_unlock(&exec->lock);
     channel->ops->release(channel);
     pm_rpc_free(at->rpc);
+    pm_http_free(at->http);
     pm_loop_free(at->loop);
     task->ops->stopped(task);
     pthread_mutex_lock(&exec->lock);
@@ -214,6 +220,9 @@ static panicmon_err open_slot(slot *at, const pm_exec_env *env)
         status = pm_rpc_new(&at->rpc, at->loop, env->log, at->task->name);
     }
     if (status == PANICMON_OK) {
+        status = pm_http_new(&at->http, at->loop);
+    }
+    if (status == PANICMON_OK) {
         status = env->sink->ops->open(env->sink, at->loop, env->log, at->task->name, &at->channel);
     }
     return status;
@@ -248,6 +257,7 @@ static panicmon_err threads_add(pm_exec *base, pm_task *task)
             at->channel->ops->release(at->channel);
         }
         pm_rpc_free(at->rpc);
+        pm_http_free(at->http);
         if (at->loop != NULL) {
             pm_loop_free(at->loop);
         }

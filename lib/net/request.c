@@ -19,6 +19,7 @@ void pm_request_clear(pm_request *request)
 {
     free(request->target);
     free(request->name);
+    free(request->headers);
     free(request->message);
     pm_buf_free(&request->in);
     pm_buf_free(&request->out);

@@ -12,6 +12,7 @@
 
 typedef enum pm_request_kind {
     PM_REQUEST_RPC,
+    PM_REQUEST_HTTP,
     PM_REQUEST_PUBLISH,
     PM_REQUEST_LOAD,
     PM_REQUEST_STORE,
@@ -22,18 +23,19 @@ typedef struct pm_request pm_request;
 struct pm_request {
     pm_request_kind kind;
     uint32_t flags;
-    char *target;     /* rpc: URL; publish: exchange; load, store: key */
-    char *name;       /* rpc: method; publish: routing key */
-    pm_buf in;        /* rpc: params text, empty for none; publish: body; store: value */
+    char *target;     /* rpc, http: URL; publish: exchange; load, store: key */
+    char *name;       /* rpc, http: method; publish: routing key */
+    char *headers;    /* http: lines "Name: value"; may be NULL */
+    pm_buf in;        /* rpc: params text, empty for none; publish, http: body; store: value */
     int64_t deadline; /* pm_mono_ms() by which it must be done */
     pm_request *next; /* for whoever is carrying it out */
 
     /* the outcome, valid once done */
     bool done;
     panicmon_err status;
-    int64_t code;                         /* code of a JSON-RPC error object */
-    pm_buf out;                           /* rpc: the raw text of `result`; load: the value */
-    char *message;                        /* why status is not OK; malloc'd, may be NULL */
+    int64_t code;  /* code of a JSON-RPC error object; status of HTTP */
+    pm_buf out;    /* rpc: the raw text of `result`; http: the body; load: the value */
+    char *message; /* why status is not OK; malloc'd, may be NULL */
     void (*on_done)(pm_request *request); /* called once by pm_request_finish(), may free it */
     void *owner;
 };

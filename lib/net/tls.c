@@ -95,6 +95,15 @@ void *pm_tls_context(pm_tls *tls)
     return tls->context;
 }
 
+bool pm_tls_lend_store(pm_tls *tls, void *context)
+{
+    SSL_CTX *own = pm_tls_context(tls);
+    if (own != NULL) {
+        SSL_CTX_set1_cert_store(context, SSL_CTX_get_cert_store(own));
+    }
+    return own != NULL;
+}
+
 bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checked, char *why,
                   size_t room)
 {

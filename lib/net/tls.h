@@ -18,6 +18,9 @@ void pm_tls_free(pm_tls *tls);
 /* The SSL_CTX, borrowed; NULL when it cannot be made. */
 void *pm_tls_context(pm_tls *tls);
 
+/* Lets another SSL_CTX trust whom ours trusts; false without memory. */
+bool pm_tls_lend_store(pm_tls *tls, void *context);
+
 /* For the verify callback of a handshake: whether this certificate of the chain is good, and, for
  * the peer's own (then `*checked` is set), whether it is for `host`, a name or an IP address.
  * `store_context` is the X509_STORE_CTX. Writes why not. */

@@ -136,7 +136,8 @@ def main():
     elif what == "functions":
         print("\n".join(sorted(headers.functions)))
     elif what == "frozen":
-        print("#include <stddef.h>\n#include <stdint.h>")
+        print("/* The headers as released, written by tests/abi/update.sh. */\n"
+              "/* clang-format off */\n#include <stddef.h>\n#include <stdint.h>")
         print(headers.raw, end="")
     else:
         sys.exit(__doc__)

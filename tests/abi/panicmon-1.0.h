@@ -1,7 +1,9 @@
+/* The headers as released, written by tests/abi/update.sh. */
+/* clang-format off */
 #include <stddef.h>
 #include <stdint.h>
 typedef enum panicmon_err {
-    PANICMON_OK = (0), PANICMON_ERR_NOMEM = (-1), PANICMON_ERR_INVAL = (-2), PANICMON_ERR_EXISTS = (-3), PANICMON_ERR_NOENT = (-4), PANICMON_ERR_PARSE = (-5), PANICMON_ERR_STATE = (-6), PANICMON_ERR_TIMEOUT = (-7), PANICMON_ERR_CANCELED = (-8), PANICMON_ERR_LIMIT = (-9), PANICMON_ERR_AMQP = (-10), PANICMON_ERR_REDIS = (-11), PANICMON_ERR_WS = (-12), PANICMON_ERR_RPC = (-13), PANICMON_ERR_CALLBACK = (-14), PANICMON_ERR_TOONEW = (-15), PANICMON_ERR_DEADLOCK = (-16), PANICMON_ERR_SYSTEM = (-17), PANICMON_ERR_PROTOCOL = (-18),
+    PANICMON_OK = (0), PANICMON_ERR_NOMEM = (-1), PANICMON_ERR_INVAL = (-2), PANICMON_ERR_EXISTS = (-3), PANICMON_ERR_NOENT = (-4), PANICMON_ERR_PARSE = (-5), PANICMON_ERR_STATE = (-6), PANICMON_ERR_TIMEOUT = (-7), PANICMON_ERR_CANCELED = (-8), PANICMON_ERR_LIMIT = (-9), PANICMON_ERR_AMQP = (-10), PANICMON_ERR_REDIS = (-11), PANICMON_ERR_WS = (-12), PANICMON_ERR_RPC = (-13), PANICMON_ERR_CALLBACK = (-14), PANICMON_ERR_TOONEW = (-15), PANICMON_ERR_DEADLOCK = (-16), PANICMON_ERR_SYSTEM = (-17), PANICMON_ERR_PROTOCOL = (-18), PANICMON_ERR_HTTP = (-19),
         PANICMON_ERR_MAX_ = 0x7fffffff
 } panicmon_err;
 __attribute__((visibility("default"))) const char *panicmon_strerror(panicmon_err code);
@@ -55,12 +57,19 @@ typedef struct panicmon_monitor_ops {
 enum {
     PANICMON_RPC_PINNED = 1u << 0
 };
+enum {
+    PANICMON_HTTP_FOLLOW = 1u << 0
+};
 __attribute__((visibility("default"))) uint32_t panicmon_round_step(const panicmon_round *round);
 __attribute__((visibility("default"))) int64_t panicmon_round_time_ms(const panicmon_round *round);
 __attribute__((visibility("default"))) const char *panicmon_round_name(const panicmon_round *round);
 __attribute__((visibility("default"))) panicmon_err panicmon_round_rpc(panicmon_round *round, const char *url,
                                              const char *method, const char *params, uint32_t flags,
                                              panicmon_request *out);
+__attribute__((visibility("default"))) panicmon_err panicmon_round_http(panicmon_round *round, const char *method,
+                                              const char *url, const char *headers,
+                                              const void *body, size_t len, uint32_t flags,
+                                              panicmon_request *out);
 __attribute__((visibility("default"))) panicmon_err panicmon_round_publish(panicmon_round *round, const char *exchange,
                                                  const char *routing_key, const char *body,
                                                  size_t len, panicmon_request *out);

@@ -68,8 +68,7 @@ static void check_sizes(panicmon_registry *registry, panicmon_strategy_ops ops)
     CHECK(panicmon_registry_add(registry, "x", &longer.known, &freed, NULL) == PANICMON_OK);
     longer.known.name = "too new";
     longer.later[3] = later;
-    CHECK(panicmon_registry_add(registry, "x", &longer.known, &freed, &err) ==
-          PANICMON_ERR_TOONEW);
+    CHECK(panicmon_registry_add(registry, "x", &longer.known, &freed, &err) == PANICMON_ERR_TOONEW);
     CHECK(panicmon_error_code(err) == PANICMON_ERR_TOONEW);
     panicmon_error_free(err);
     ops.struct_size = 0; /* forgotten */
@@ -102,8 +101,7 @@ int main(void)
     CHECK(panicmon_runtime_new(&runtime, registry, settings, &err) == PANICMON_OK);
     CHECK(panicmon_manager_new(&manager, runtime, &err) == PANICMON_OK);
     CHECK(panicmon_runtime_start(runtime, &err) == PANICMON_OK);
-    CHECK(panicmon_manager_apply(manager, "old.set", set, strlen(set), &err) ==
-          PANICMON_ERR_PARSE);
+    CHECK(panicmon_manager_apply(manager, "old.set", set, strlen(set), &err) == PANICMON_ERR_PARSE);
     CHECK(strcmp(panicmon_error_message(err), "no a") == 0);
     CHECK(panicmon_runtime_wait_idle(runtime, 20000) == PANICMON_OK);
     while (panicmon_runtime_next(runtime, &message) == PANICMON_OK &&

@@ -44,6 +44,7 @@ while read -r pattern owner; do
     grep -qE "^#include <$pattern" "$owner" || fault "$owner does not include <$pattern> any more"
 done <<'TABLE'
 (amqp|rabbitmq-c/) lib/net/amqp.c
+curl/ lib/net/http.c
 hiredis/ lib/net/redis.c
 libwebsockets lib/net/ws.c
 openssl/ lib/net/tls.c

@@ -1,7 +1,7 @@
 /* test_oom.c: every public call with every one of its allocations failing in turn: alone, and with
- * all that follow it. A call then says ERR_NOMEM, leaks nothing and leaves its objects as they were;
- * threads that run go on. The linker puts the functions below before malloc and its kin, for this
- * program and the library in it (not for the libraries that it stands on). */
+ * all that follow it. A call then says ERR_NOMEM, leaks nothing and leaves its objects as they
+ * were; threads that run go on. The linker puts the functions below before malloc and its kin, for
+ * this program and the library in it (not for the libraries that it stands on). */
 #include <check.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -333,8 +333,8 @@ static panicmon_err registry_scenario(void)
         status = panicmon_registry_add_builtin(registry, &err);
     }
     if (status == PANICMON_OK) {
-        status = panicmon_registry_check(registry, "fake.x", set_text, strlen(set_text), NULL,
-                                         NULL, &count);
+        status = panicmon_registry_check(registry, "fake.x", set_text, strlen(set_text), NULL, NULL,
+                                         &count);
         /* An entry that could not be read for want of memory is told as a fault. */
         status = status == PANICMON_ERR_PARSE && count < 3 ? PANICMON_ERR_NOMEM : status;
     }

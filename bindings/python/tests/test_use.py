@@ -1,6 +1,7 @@
 """What a user does: starter, registry, manager, settings, messages, rounds."""
 
 import asyncio
+import http.server
 import json
 import os
 import select
@@ -382,6 +383,48 @@ class RoundTest(Case):
             seen["round"].step
         with self.assertRaises(panicmon.StateError):
             seen["reply"].body
+
+    def test_http(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(201)
+                self.end_headers()
+                self.wfile.write(json.dumps([body.decode(), self.headers["X-One"]]).encode())
+
+            def log_message(self, *arguments):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        seen = {}
+
+        def step(round):
+            if round.step == 0:
+                url = f"http://127.0.0.1:{server.server_port}/"
+                seen["good"] = round.http(url, headers={"X-One": "1"}, body="hello")
+                seen["bad"] = round.http("http://127.0.0.1:1/", follow=True)
+                with self.assertRaises(ValueError):
+                    round.http(url, headers={"X-One": "1\r\nX-Two: 2"})
+                with self.assertRaises(ValueError):
+                    round.http(url, method="GET / HTTP/1.1")
+            else:
+                good, bad = round.reply(seen["good"]), round.reply(seen["bad"])
+                seen["answer"] = (good.code, good.json())
+                seen["error"] = (bad.status, bad.code, bad.message)
+
+        try:
+            with panicmon.Runtime(settings={"rounds": 1}) as runtime:
+                with panicmon.MonitorStarter(Steps(step), runtime) as starter:
+                    starter.parse_and_start({"id": "a"}).close()
+                runtime.wait_idle(SECONDS)
+        finally:
+            server.shutdown()
+            serving.join()
+            server.server_close()
+        self.assertEqual(seen["answer"], (201, ["hello", "1"]))
+        self.assertEqual(seen["error"][:2], (panicmon.ErrorCode.ERR_HTTP, 0))
 
     def test_what_a_monitor_says_of_itself(self):
         closed = []

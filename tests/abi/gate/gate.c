@@ -1,4 +1,6 @@
 /* gate.c: the library behind the header beside it. */
+/* A script edits this line by line. */
+/* clang-format off */
 #include <panicmon/panicmon.h>
 
 #include <stdlib.h>

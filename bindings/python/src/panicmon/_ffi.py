@@ -44,6 +44,7 @@ class ErrorCode(enum.IntEnum):
     ERR_DEADLOCK = -16
     ERR_SYSTEM = -17
     ERR_PROTOCOL = -18
+    ERR_HTTP = -19
 
 
 class LogLevel(enum.IntEnum):
@@ -93,6 +94,12 @@ class RpcFlags(enum.IntFlag):
     PINNED = 1
 
 
+class HttpFlags(enum.IntFlag):
+    """How Round.http() asks."""
+
+    FOLLOW = 1
+
+
 class ListFormat(enum.IntEnum):
     """How panicmon_metadata_list() writes."""
 
@@ -120,6 +127,7 @@ ENUMS: Dict[str, Any] = {
     "panicmon_value_flags": ValueFlags,
     "PANICMON_MONITOR_BLOCKING": MonitorFlags,
     "PANICMON_RPC_PINNED": RpcFlags,
+    "PANICMON_HTTP_FOLLOW": HttpFlags,
 }
 
 
@@ -267,6 +275,8 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "panicmon_round_time_ms": (c_int64, Round),
     "panicmon_round_name": (Text, Round),
     "panicmon_round_rpc": (Err, Round, Text, Text, Text, c_uint32, POINTER(c_uint32)),
+    "panicmon_round_http": (
+        Err, Round, Text, Text, Text, c_void_p, c_size_t, c_uint32, POINTER(c_uint32)),
     "panicmon_round_publish": (Err, Round, Text, Text, Text, c_size_t, POINTER(c_uint32)),
     "panicmon_round_heartbeat": (Err, Round, POINTER(c_uint32)),
     "panicmon_round_load": (Err, Round, Text, POINTER(c_uint32)),

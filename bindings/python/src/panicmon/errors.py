@@ -8,7 +8,7 @@ from ._ffi import ErrorCode, lib
 
 __all__ = [
     "AlreadyExists", "BrokerError", "CallbackError", "Canceled", "DeadlockError", "ErrorCode",
-    "InvalidArgument", "LimitReached", "NotFound", "OutOfMemory", "PanicmonError", "ParseError",
+    "HttpError", "InvalidArgument", "LimitReached", "NotFound", "OutOfMemory", "PanicmonError", "ParseError",
     "ProtocolError", "RedisError", "RpcError", "StateError", "SystemCallError", "TimedOut",
     "TooNew", "WebSocketError",
 ]
@@ -112,8 +112,13 @@ class ProtocolError(PanicmonError, ConnectionError):
     code = ErrorCode.ERR_PROTOCOL
 
 
+class HttpError(PanicmonError, ConnectionError):
+    code = ErrorCode.ERR_HTTP
+
+
 _RETRIABLE = frozenset(
-    (ErrorCode.ERR_TIMEOUT, ErrorCode.ERR_AMQP, ErrorCode.ERR_REDIS, ErrorCode.ERR_WS)
+    (ErrorCode.ERR_TIMEOUT, ErrorCode.ERR_AMQP, ErrorCode.ERR_REDIS, ErrorCode.ERR_WS,
+     ErrorCode.ERR_HTTP)
 )
 
 CLASSES: Dict[int, Type[PanicmonError]] = {

@@ -6,11 +6,11 @@ import abc
 import ctypes
 import json
 from ctypes import byref, c_uint32
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Any, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _core, _ffi
 from ._core import Handle, Json, callback, decode, encode, encode_json, failed, objects
-from ._ffi import ErrorCode, Kind, MonitorFlags, MonitorState, RpcFlags, lib
+from ._ffi import ErrorCode, HttpFlags, Kind, MonitorFlags, MonitorState, RpcFlags, lib
 from .errors import StateError, TimedOut, make
 
 __all__ = ["Kind", "Monitor", "MonitorState", "Reply", "Request", "Round", "RunningMonitor"]
@@ -49,12 +49,12 @@ class Reply:
 
     @property
     def body(self) -> bytes:
-        """The result as JSON text, or the loaded value."""
+        """The result as JSON text, the content of an HTTP answer, or the loaded value."""
         return _core.sized(lib.panicmon_reply_body, self._live())
 
     @property
     def code(self) -> int:
-        """The code of a JSON-RPC error object, else 0."""
+        """The code of a JSON-RPC error object, the status of an HTTP answer, else 0."""
         code: int = lib.panicmon_reply_code(self._live())
         return code
 
@@ -114,6 +114,21 @@ class Round:
             None if params is None else encode_json(params if isinstance(params, str)
                                                     else list(params)),
             RpcFlags.PINNED if pinned else 0, byref(out)))
+        return out.value
+
+    def http(self, url: str, *, method: Optional[str] = None,
+             headers: Optional[Mapping[str, str]] = None, body: Union[bytes, str, None] = None,
+             follow: bool = False) -> Request:
+        """Asks for an HTTP request: GET, or POST with a body, when no method is named. The reply's
+        code is the HTTP status. `follow`: follow redirects of GET and HEAD."""
+        data = body.encode() if isinstance(body, str) else bytes(body or b"")
+        lines = None if headers is None else "\n".join(
+            f"{name}: {value}" for name, value in headers.items())
+        out = c_uint32()
+        _core.raise_code(lib.panicmon_round_http(
+            self._live(), None if method is None else encode(method), encode(url),
+            None if lines is None else encode(lines), data, len(data),
+            HttpFlags.FOLLOW if follow else 0, byref(out)))
         return out.value
 
     def publish(self, exchange: str, routing_key: str, body: Json) -> Request:

@@ -1,4 +1,6 @@
 /* panicmon.h (of the test of the gate): the smallest header with one of each thing that the real ones have. */
+/* A script edits this line by line. */
+/* clang-format off */
 #ifndef PANICMON_GATE_H
 #define PANICMON_GATE_H
 
