@@ -56,4 +56,43 @@ for static in OFF ON; do
     clean cmake --build "$work/embed-build" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
     check_run "$work/embed-build/embed"
 done
-echo "consumers: pkg-config shared and static, CMake shared and static"
+
+for how in make cmake; do
+    step "a strategy of one's own, with $how"
+    rm -rf "$work/custom"
+    cp -r "$source_dir/examples/custom_strategy" "$work/custom"
+    if [ $how = make ]; then
+        clean make -s -C "$work/custom" CC="$cc"
+        program=$work/custom/health_check
+    else
+        clean cmake -S "$work/custom" -B "$work/custom/build" -DCMAKE_PREFIX_PATH="$prefix" \
+            >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
+        clean cmake --build "$work/custom/build" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
+        program=$work/custom/build/health_check
+    fi
+    clean LD_LIBRARY_PATH="$libdir" python3 "$source_dir/tests/install/check_examples.py" "$program"
+done
+for example in embed/main.c:80 custom_strategy/main.c:100; do
+    lines=$(wc -l <"$source_dir/examples/${example%:*}")
+    [ "$lines" -lt "${example#*:}" ] || { echo "examples/${example%:*} has $lines lines"; exit 1; }
+done
+
+case "$(basename "$cc")" in
+*clang*) cxx=clang++ ;;
+*) cxx=g++ ;;
+esac
+if command -v $cxx >/dev/null; then
+    step "a C++ program"
+    printf '%s\n' '#include <panicmon/panicmon.h>' '#include <cstring>' 'int main() {' \
+        '    panicmon_strategy_ops ops = PANICMON_STRATEGY_OPS_INIT;' \
+        '    panicmon_registry *registry = nullptr;' \
+        '    bool good = panicmon_registry_new(&registry) == PANICMON_OK &&' \
+        '        panicmon_registry_add(registry, "x", &ops, nullptr, nullptr) == PANICMON_ERR_INVAL;' \
+        '    panicmon_registry_free(registry);' \
+        '    return good && std::strlen(panicmon_version()) > 0 ? 0 : 1;' '}' >"$work/main.cpp"
+    # shellcheck disable=SC2046
+    clean $cxx -std=c++11 -Wall -Wextra -Wpedantic -Werror $(clean pkg-config --cflags panicmon) \
+        "$work/main.cpp" -o "$work/main" $(clean pkg-config --libs panicmon)
+    clean LD_LIBRARY_PATH="$libdir" "$work/main"
+fi
+echo "consumers: pkg-config shared and static, CMake shared and static, two examples, C++"

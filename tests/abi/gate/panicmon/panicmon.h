@@ -1,4 +1,4 @@
-/* panicmon.h (of the test of the gate): the smallest one with each thing that the real ones have. */
+/* panicmon.h (of the test of the gate): one of each thing that the real headers have. */
 /* A script edits this line by line. */
 /* clang-format off */
 #ifndef PANICMON_GATE_H

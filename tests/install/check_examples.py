@@ -1,0 +1,40 @@
+"""check_examples.py HEALTH_CHECK: runs the health check against a server of this script's own."""
+
+import http.server
+import json
+import signal
+import subprocess
+import sys
+import threading
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/good" else 503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def main():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    urls = [base + "/good", base + "/bad", "http://127.0.0.1:1/"]
+    process = subprocess.Popen([sys.argv[1], *urls], stdout=subprocess.PIPE)
+    found = {}
+    while len(found) < 3:
+        message = json.loads(process.stdout.readline())
+        found[message["routing_key"]] = message["body"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0, process.returncode
+    assert found[urls[0]] == {"status": 200, "result": "OK"}, found
+    assert found[urls[1]] == {"status": 503, "result": "OK"}, found
+    assert found[urls[2]] == {"status": 0, "result": "ERR_HTTP"}, found
+    refused = subprocess.run([sys.argv[1], "ftp://somewhere"], stderr=subprocess.PIPE, timeout=10)
+    assert refused.returncode == 1 and b"must begin with http" in refused.stderr, refused
+
+
+main()
