@@ -1,5 +1,7 @@
-/* substrate.h: the built-in strategy for nodes of Substrate chains, and what it reads them with:
- * metadata, storage keys, SCALE values, addresses. */
+/** @file substrate.h
+ * The built-in strategy for nodes of Substrate chains, and what it reads them with: metadata,
+ * storage keys, SCALE values, addresses.
+ */
 #ifndef PANICMON_SUBSTRATE_H
 #define PANICMON_SUBSTRATE_H
 
