@@ -6,21 +6,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(build-essential cmake pkg-config librabbitmq-dev libhiredis-dev libwebsockets-dev
-          libjansson-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libxxhash-dev libb2-dev check
-          libsubunit-dev clang clang-format clang-tidy llvm libclang-rt-14-dev valgrind
-          redis-server rabbitmq-server openssl python3 python3-pip mypy abigail-tools doxygen
-          mandoc lintian)
-missing=()
-for package in "${packages[@]}"; do
-    dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    echo "installing: ${missing[*]}"
-    sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
-    "${sudo[@]}" apt-get update -qq
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
-fi
+# shellcheck source=tests/support/packages.sh
+. tests/support/packages.sh
+install_packages "${build_packages[@]}" check libsubunit-dev clang clang-format clang-tidy llvm \
+    libclang-rt-14-dev valgrind redis-server rabbitmq-server openssl python3 python3-pip mypy \
+    abigail-tools doxygen mandoc lintian
 
 known=(plain clang asan tsan valgrind)
 suites=("$@")

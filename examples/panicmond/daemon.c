@@ -65,7 +65,8 @@ static int64_t figure(const panicmon_stats *stats, const char *name)
 
 /* ---- figures ---- */
 
-static char *figures_line(panicmond *d)
+/* One line of all figures, or of those that are not zero. malloc'd; NULL without memory. */
+static char *figures_line(panicmond *d, bool all)
 {
     char *text = NULL;
     size_t len = 0;
@@ -79,7 +80,9 @@ static char *figures_line(panicmond *d)
         int64_t value;
         fputs("figures:", to);
         for (size_t i = 0; panicmon_stats_at(stats, i, &name, &value) == PANICMON_OK; i++) {
-            fprintf(to, " %s=%lld", name, (long long)value);
+            if (all || value != 0) {
+                fprintf(to, " %s=%lld", name, (long long)value);
+            }
         }
     }
     panicmon_stats_free(stats);
@@ -88,7 +91,7 @@ static char *figures_line(panicmond *d)
 
 static void print_figures(panicmond *d)
 {
-    char *line = figures_line(d);
+    char *line = figures_line(d, true);
     if (line != NULL) {
         output_say(&d->output, line);
     }
@@ -97,7 +100,7 @@ static void print_figures(panicmond *d)
 
 static void log_figures(panicmond *d)
 {
-    char *line = figures_line(d);
+    char *line = figures_line(d, false);
     if (line != NULL) {
         say(d, PANICMON_LOG_INFO, "%s", line);
     }
@@ -119,6 +122,10 @@ static bool limit_rounds(const panicmond *d, setup *setup)
            panicmon_settings_set(setup->settings, "rounds", "1", NULL) == PANICMON_OK;
 }
 
+static void apply_configs(panicmond *d);
+
+/* The file's configs are applied before anything runs: so they come before what the broker sends.
+ */
 static panicmon_err start_runtime(panicmond *d, panicmon_error **err)
 {
     panicmon_err status = panicmon_registry_new(&d->registry);
@@ -135,11 +142,12 @@ static panicmon_err start_runtime(panicmond *d, panicmon_error **err)
         status = panicmon_runtime_set_sink(d->runtime, d->output.sink);
     }
     if (status == PANICMON_OK) {
-        signals_stop(d->runtime);
-        status = panicmon_runtime_start(d->runtime, err);
+        status = panicmon_manager_new(&d->manager, d->runtime, err);
     }
     if (status == PANICMON_OK) {
-        status = panicmon_manager_new(&d->manager, d->runtime, err);
+        apply_configs(d);
+        signals_stop(d->runtime);
+        status = panicmon_runtime_start(d->runtime, err);
     }
     return status;
 }
@@ -176,10 +184,11 @@ static bool announce(panicmond *d)
     size_t count = panicmon_manager_count(d->manager);
     if (count_started(d) > 0) {
         say(d, PANICMON_LOG_INFO,
-            "version %s monitors %zu monitorables, nodes every %s s, executor %s; messages go to "
+            "version %s monitors %zu %s, a round of a node every %s s, executor %s; messages go to "
             "%s",
-            panicmon_version(), count, setup_get(&d->setup, "period.node"),
-            setup_get(&d->setup, "executor"), output_target(&d->output));
+            panicmon_version(), count, count == 1 ? "monitorable" : "monitorables",
+            setup_get(&d->setup, "period.node"), setup_get(&d->setup, "executor"),
+            output_target(&d->output));
         return true;
     }
     if (broker && !d->options->once) {
@@ -216,7 +225,6 @@ static bool start(panicmond *d)
         d->code = EXIT_USAGE;
         return false;
     }
-    apply_configs(d);
     if (!announce(d)) {
         d->code = EXIT_NONE_STARTED;
         return false;

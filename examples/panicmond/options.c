@@ -123,6 +123,7 @@ int options_read(options *out, int argc, char **argv)
     if (out->nodes == NULL) {
         return refuse("out of memory", "");
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
     while ((flag = getopt_long(argc, argv, "c:h", flags, NULL)) != -1) {
         int code = take(out, flag);
         if (code >= 0) {

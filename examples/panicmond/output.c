@@ -14,7 +14,7 @@
 
 static bool is_terminal(void)
 {
-    const char *term = getenv("TERM");
+    const char *term = getenv("TERM"); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
     return isatty(STDOUT_FILENO) && term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0;
 }
 

@@ -92,7 +92,7 @@ int signals_open(void)
     /* A parent may have left them blocked. */
     sigset_t all;
     (void)sigemptyset(&all);
-    return sigprocmask(SIG_SETMASK, &all, NULL) == 0 ? pipe_ends[0] : -1;
+    return pthread_sigmask(SIG_SETMASK, &all, NULL) == 0 ? pipe_ends[0] : -1;
 }
 
 void signals_stop(panicmon_runtime *runtime)

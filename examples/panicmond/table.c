@@ -65,7 +65,7 @@ table *table_new(bool live)
     if (made == NULL) {
         return NULL;
     }
-    const char *no_colour = getenv("NO_COLOR");
+    const char *no_colour = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
     made->live = live;
     made->colour = live && (no_colour == NULL || no_colour[0] == '\0');
     made->out = live ? open_terminal() : STDOUT_FILENO;

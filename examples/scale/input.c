@@ -34,7 +34,7 @@ bool scale_read(const char *path, char **data, size_t *len, char message[MESSAGE
     size_t count = 0;
     bool done = file != NULL;
     if (!done) {
-        snprintf(message, MESSAGE_MAX, "%s: %s", path, strerror(errno));
+        snprintf(message, MESSAGE_MAX, "%s: %s", path, strerrordesc_np(errno));
     }
     while (done && grow(&bytes, &room, count + CHUNK / 2 + 1, message)) {
         size_t got = fread(bytes + count, 1, CHUNK / 2, file);
@@ -46,7 +46,7 @@ bool scale_read(const char *path, char **data, size_t *len, char message[MESSAGE
     if (done && (bytes == NULL || !feof(file))) {
         done = false;
         if (ferror(file)) {
-            snprintf(message, MESSAGE_MAX, "%s: %s", path, strerror(errno));
+            snprintf(message, MESSAGE_MAX, "%s: %s", path, strerrordesc_np(errno));
         }
     }
     if (file != NULL && !standard) {

@@ -24,7 +24,12 @@ typedef enum panicmon_log_format {
     PANICMON_LOG_FORMAT_MAX_ = 0x7fffffff
 } panicmon_log_format;
 
-/** A log. Reference counted; all its functions may be called by any thread. */
+/**
+ * A log. Reference counted; all its functions may be called by any thread. A record is one line:
+ * control characters in it become blanks. An error or a warning that repeats one of the last
+ * minute word for word is counted instead of written; the count, "... (12 times more in 60 s)", is
+ * told when the minute is over, before the next record of any kind, or at the log's end.
+ */
 typedef struct panicmon_log panicmon_log;
 
 /**
@@ -43,8 +48,8 @@ PANICMON_API panicmon_err panicmon_log_new(panicmon_log **out, panicmon_log_fn f
                                            void (*user_free)(void *user));
 
 /**
- * A log that writes each record to the descriptor `fd` with one write(2). The descriptor stays
- * the caller's and must outlive the log.
+ * A log that writes each record to the descriptor `fd`; lines of several threads never mix. The
+ * descriptor stays the caller's and must outlive the log.
  */
 PANICMON_API panicmon_err panicmon_log_new_fd(panicmon_log **out, int fd,
                                               panicmon_log_format format);

@@ -40,8 +40,9 @@ PANICMON_API size_t panicmon_registry_match(panicmon_registry *registry, const c
                                             size_t i, const char **name);
 
 /**
- * Adds every built-in strategy under the routing keys of PANIC: the strategy `substrate_node` under
- * "chains.substrate.*.nodes_config".
+ * Adds every built-in strategy under the routing keys of PANIC: `substrate_node` and
+ * `substrate_network`, both under "chains.substrate.*.nodes_config"; the two share what they know
+ * of chains.
  */
 PANICMON_API panicmon_err panicmon_registry_add_builtin(panicmon_registry *registry,
                                                         panicmon_error **err);

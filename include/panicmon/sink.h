@@ -1,6 +1,6 @@
 /** @file sink.h
- * Where messages go: a callback, JSON lines on a descriptor, a queue to read from, or the message
- * broker.
+ * Where messages go: a callback, JSON lines on a descriptor, a queue to read from, the message
+ * broker, or one of these with another that watches.
  *
  * A message is an exchange, a routing key and a body of UTF-8 JSON text. Every message is counted:
  * produced = confirmed + waiting + dropped (panicmon_runtime_stats()).
@@ -47,6 +47,16 @@ PANICMON_API panicmon_err panicmon_sink_new_jsonl(panicmon_sink **out, int fd);
 PANICMON_API panicmon_err panicmon_sink_new_amqp(panicmon_sink **out,
                                                  const panicmon_settings *settings,
                                                  panicmon_error **err);
+
+/**
+ * A sink that hands every message to `first`, and then a copy of it to `watcher`. How a message
+ * ends, what becomes of its round and the figures of the runtime are all up to `first`; the watcher
+ * is not asked, and may miss messages when there is no memory for a copy. It is called in the same
+ * thread, so one that blocks holds up the round. The tee keeps a reference to each. ERR_INVAL when
+ * one is NULL or both are the same.
+ */
+PANICMON_API panicmon_err panicmon_sink_new_tee(panicmon_sink **out, panicmon_sink *first,
+                                                panicmon_sink *watcher);
 
 /** Drops the caller's reference; NULL is allowed. */
 PANICMON_API void panicmon_sink_free(panicmon_sink *sink);

@@ -1,6 +1,6 @@
 /** @file substrate.h
- * The built-in strategy for nodes of Substrate chains, and what it reads them with: metadata,
- * storage keys, SCALE values, addresses.
+ * The built-in strategies for Substrate chains, and what they read them with: metadata, storage
+ * keys, SCALE values, addresses.
  */
 #ifndef PANICMON_SUBSTRATE_H
 #define PANICMON_SUBSTRATE_H
@@ -10,14 +10,69 @@
 PANICMON_BEGIN_DECLS
 
 /**
+ * What the monitors of Substrate chains share: decoded metadata, the state of each chain at its
+ * last finalized block, the events of blocks. Reference counted; any thread. With one, a hundred
+ * validators of a chain cost hardly more calls than one.
+ */
+typedef struct panicmon_substrate panicmon_substrate;
+
+/** Makes one, with one reference. */
+PANICMON_API panicmon_err panicmon_substrate_new(panicmon_substrate **out);
+
+/** Takes another reference and gives the same object; NULL gives NULL. */
+PANICMON_API panicmon_substrate *panicmon_substrate_ref(panicmon_substrate *shared);
+
+/** Drops a reference; NULL is allowed. */
+PANICMON_API void panicmon_substrate_free(panicmon_substrate *shared);
+
+/**
  * The table of the strategy `substrate_node`, for panicmon_registry_add() and
- * panicmon_starter_new(); its `user` is NULL. Static. Any thread.
+ * panicmon_starter_new(). Static. Any thread. Its `user` is a reference to a panicmon_substrate,
+ * which the strategy takes over (its user_free drops it), or NULL: then every monitor has its own.
  *
  * It takes PANIC's config (`id`, `parent_id`, `name`, `node_ws_url`, `monitor_node`,
  * `is_validator`, `use_as_data_source`, `is_archive_node`, `stash_address`) and the short form
- * `{"node_id": ..., "ws_url": ...}`.
+ * `{"node_id": ..., "ws_url": ...}`. A stash is an SS58 address of any network, or "0x" and 32
+ * bytes in hex: accounts are compared by their public key. One member more is ours:
+ * `asset_hub_ws_url`, a node of the Asset Hub to which the chain moved its staking. Where an entry
+ * names none, another entry of its set that does serves, and then any monitored node that carries
+ * the staking of a relay chain with the same address format and token.
+ *
+ * Its sample is PANIC's, but for these, where PANIC is wrong or blind:
+ * - the history depth is read from the constant where the storage item is gone;
+ * - paged exposures, claims by page, disabled validators with severity, staking on the Asset Hub;
+ *   `claimed_rewards` then also lists the eras of the history of which every page is claimed;
+ * - `slashed_amount` is exact; addresses of another network's format match;
+ * - a stash that is not bonded, or an era that is not known, gives a sample and no error;
+ * - the history goes on where the last confirmed sample ended, over restarts (state store, by
+ *   genesis hash and node id), never twice over the same blocks; blocks that the source no longer
+ *   has are left out;
+ * - heights do not go back while the chain is the same;
+ * - a source that is far behind the others, or stands still, is used after them.
+ *
+ * What a chain does not have takes the value that raises no alert; why stands in
+ * `data.panicmon.absent`, an object of field names and reasons.
  */
 PANICMON_API const panicmon_strategy_ops *panicmon_substrate_node_strategy(void);
+
+/**
+ * The table of the strategy `substrate_network`: one monitor for each config set, as far as its
+ * entries say `monitor_network`. `parent_id`, `monitor_network` and `governance_addresses` must be
+ * the same in all entries. Otherwise as panicmon_substrate_node_strategy().
+ *
+ * On chains with OpenGov (Referenda) the same envelope has the same meaning. A referendum that is
+ * not over is `ongoing`: `end` is the block at which it is confirmed, decided or timed out as things
+ * stand, `threshold` the name of its track, `turnout` its support, and it `isPassing` while it has
+ * more ayes than nays. Approved ones are `finished` with `approved` true, all others that are over
+ * with false. There are no public proposals: the count is zero, the list empty. `imageHash` and
+ * `proposalHash` are the hash of the proposal, also of bounded ones. Where governance moved to the
+ * Asset Hub together with the staking, it is read there. On chains with neither, the lists are
+ * empty and the counts zero; why stands in `data.panicmon.absent`.
+ *
+ * Accounts that are governance addresses are written as the config has them, whatever network's
+ * format that is. What is over is read once.
+ */
+PANICMON_API const panicmon_strategy_ops *panicmon_substrate_network_strategy(void);
 
 /**
  * A chain's metadata: its types, storage items, constants and events. Immutable; any thread may
@@ -60,7 +115,7 @@ typedef enum panicmon_list_format {
 /**
  * What the chain has: pallets with storage items, constants and events, runtime calls.
  * `format`: a panicmon_list_format. The text is the caller's: panicmon_text_free(). `len` may be
- * NULL.
+ * NULL. ERR_LIMIT: it would be longer than 64 MiB.
  */
 PANICMON_API panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, uint32_t format,
                                                  char **text, size_t *len, panicmon_error **err);
@@ -82,7 +137,7 @@ typedef enum panicmon_value_flags {
  * SCALE; NULL: the chain has no value there, and the item's default or `null` is given.
  * `flags`: panicmon_value_flags. The text is the caller's: panicmon_text_free(). `len` may be NULL.
  * ERR_NOENT: no such item; ERR_PARSE: the bytes are not exactly one value of its type, and the
- * message says at which byte and where in the type.
+ * message says at which byte and where in the type. ERR_LIMIT: more than 64 MiB of JSON.
  */
 PANICMON_API panicmon_err panicmon_metadata_decode_storage(const panicmon_metadata *metadata,
                                                            const char *pallet, const char *item,

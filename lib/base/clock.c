@@ -15,6 +15,11 @@ int64_t pm_mono_ms(void)
     return read_us(CLOCK_MONOTONIC) / 1000;
 }
 
+int64_t pm_mono_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
+}
+
 int64_t pm_wall_ms(void)
 {
     return read_us(CLOCK_REALTIME) / 1000;

@@ -1,4 +1,4 @@
-/* clock.h: the two clocks, in milliseconds. Deadlines are always on the monotonic one. */
+/* clock.h: the two clocks, in milliseconds or microseconds. Deadlines are always on the monotonic one. */
 #ifndef PM_CLOCK_H
 #define PM_CLOCK_H
 
@@ -7,6 +7,7 @@
 #define PM_NEVER INT64_MAX
 
 int64_t pm_mono_ms(void);
+int64_t pm_mono_us(void);
 int64_t pm_wall_ms(void);
 int64_t pm_wall_us(void);
 

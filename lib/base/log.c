@@ -1,8 +1,11 @@
-/* log.c: the log. Any thread; a record is formatted on the caller's stack or heap and handed over
- * in one call or one write(2), so no lock is needed. */
+/* log.c: the log. Any thread. A record is made into one line, repeated grave ones are folded
+ * (log_fold.c), and what is left is handed over in one call, or written under a lock so that lines
+ * never mix, however long they are. */
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,6 +16,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log_fold.h"
+
+/* How long a full pipe is waited for before a record is given up. */
+#define WRITE_WAIT_MS 200
 
 struct panicmon_log {
     atomic_int refs;
@@ -22,22 +29,39 @@ struct panicmon_log {
     void (*user_free)(void *user);
     int fd; /* used when fn is NULL */
     panicmon_log_format format;
+    pm_log_fold *fold;
+    pthread_mutex_t lock; /* of writing to fd; guards what follows */
+    bool torn;            /* the last line could not be ended */
+    bool stalled;         /* the last wait for room was in vain */
 };
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
+static panicmon_log *make(void)
+{
+    panicmon_log *log = calloc(1, sizeof *log);
+    if (log != NULL && (log->fold = pm_log_fold_new()) == NULL) {
+        free(log);
+        return NULL;
+    }
+    if (log != NULL) {
+        atomic_init(&log->refs, 1);
+        atomic_init(&log->level, PANICMON_LOG_INFO);
+        (void)pthread_mutex_init(&log->lock, NULL);
+    }
+    return log;
+}
+
 panicmon_err panicmon_log_new(panicmon_log **out, panicmon_log_fn fn, void *user,
                               void (*user_free)(void *user))
 {
-    panicmon_log *log = out == NULL || fn == NULL ? NULL : calloc(1, sizeof *log);
+    panicmon_log *log = out == NULL || fn == NULL ? NULL : make();
     if (log == NULL) {
         if (user_free != NULL) {
             user_free(user);
         }
         return out == NULL || fn == NULL ? PANICMON_ERR_INVAL : PANICMON_ERR_NOMEM;
     }
-    atomic_init(&log->refs, 1);
-    atomic_init(&log->level, PANICMON_LOG_INFO);
     log->fn = fn;
     log->user = user;
     log->user_free = user_free;
@@ -50,12 +74,10 @@ panicmon_err panicmon_log_new_fd(panicmon_log **out, int fd, panicmon_log_format
     if (out == NULL || fd < 0 || (format != PANICMON_LOG_TEXT && format != PANICMON_LOG_JSON)) {
         return PANICMON_ERR_INVAL;
     }
-    panicmon_log *log = calloc(1, sizeof *log);
+    panicmon_log *log = make();
     if (log == NULL) {
         return PANICMON_ERR_NOMEM;
     }
-    atomic_init(&log->refs, 1);
-    atomic_init(&log->level, PANICMON_LOG_INFO);
     log->fd = fd;
     log->format = format;
     *out = log;
@@ -68,17 +90,6 @@ panicmon_log *pm_log_ref(panicmon_log *log)
         atomic_fetch_add(&log->refs, 1);
     }
     return log;
-}
-
-void panicmon_log_free(panicmon_log *log)
-{
-    if (log == NULL || atomic_fetch_sub(&log->refs, 1) != 1) {
-        return;
-    }
-    if (log->user_free != NULL) {
-        log->user_free(log->user);
-    }
-    free(log);
 }
 
 void panicmon_log_set_level(panicmon_log *log, panicmon_log_level level)
@@ -102,7 +113,46 @@ bool pm_log_wants(const panicmon_log *log, panicmon_log_level level)
     return log != NULL && (int)level <= atomic_load(&log->level);
 }
 
-static void write_record(const panicmon_log *log, panicmon_log_level level, const char *component,
+/* ---- writing ---- */
+
+/* Waits for a full pipe, but not for long, and not again until something was read from it. */
+static bool wait_writable(panicmon_log *log, int64_t until_ms)
+{
+    struct pollfd look = {.fd = log->fd, .events = POLLOUT};
+    int64_t left = log->stalled ? 0 : until_ms - pm_mono_ms();
+    log->stalled = poll(&look, 1, left > 0 ? (int)left : 0) <= 0;
+    return !log->stalled;
+}
+
+/* Gives how much was written. Under the lock. */
+static size_t write_some(panicmon_log *log, const char *at, size_t left)
+{
+    int64_t until = pm_mono_ms() + WRITE_WAIT_MS;
+    size_t done = 0;
+    while (done < left) {
+        ssize_t wrote = write(log->fd, at + done, left - done);
+        if (wrote > 0) {
+            done += (size_t)wrote;
+        } else if (wrote == 0 ||
+                   (errno != EINTR && (errno != EAGAIN || !wait_writable(log, until)))) {
+            break; /* nowhere to complain to */
+        }
+    }
+    return done;
+}
+
+static void write_line(panicmon_log *log, const pm_buf *line)
+{
+    pthread_mutex_lock(&log->lock);
+    bool ended = !log->torn || write_some(log, "\n", 1) == 1;
+    if (ended) {
+        size_t done = write_some(log, line->data, line->len);
+        log->torn = done > 0 && done < line->len;
+    }
+    pthread_mutex_unlock(&log->lock);
+}
+
+static void write_record(panicmon_log *log, panicmon_log_level level, const char *component,
                          const char *message)
 {
     int64_t now = pm_wall_ms();
@@ -125,20 +175,63 @@ static void write_record(const panicmon_log *log, panicmon_log_level level, cons
         pm_buf_format(&line, "%s.%03dZ %-7s %s: %s\n", stamp, (int)(now % 1000), level_names[level],
                       component, message);
     }
-    const char *at = line.data;
-    size_t left = line.failed ? 0 : line.len;
-    while (left > 0) {
-        ssize_t wrote = write(log->fd, at, left);
-        if (wrote < 0 && errno == EINTR) {
-            continue;
-        }
-        if (wrote <= 0) {
-            break; /* nowhere to complain to */
-        }
-        at += wrote;
-        left -= (size_t)wrote;
+    if (!line.failed) {
+        write_line(log, &line);
     }
     pm_buf_free(&line);
+}
+
+static void hand_over(panicmon_log *log, panicmon_log_level level, const char *component,
+                      const char *message)
+{
+    if (log->fn != NULL) {
+        log->fn(log->user, level, component, message);
+    } else {
+        write_record(log, level, component, message);
+    }
+}
+
+/* Writes what was folded and is now told. `list` is freed. */
+static void tell_folded(panicmon_log *log, pm_folded *list)
+{
+    while (list != NULL) {
+        pm_folded *next = list->next;
+        hand_over(log, list->level, list->component, list->message);
+        pm_folded_free(list);
+        list = next;
+    }
+}
+
+/* How many bytes at `at` are a control character (also of the second set, which terminals obey) or
+ * a line separator of Unicode; 0: none. */
+static size_t control_width(const unsigned char *at)
+{
+    if (at[0] < 0x20 || at[0] == 0x7f) {
+        return 1;
+    }
+    if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) {
+        return 2;
+    }
+    bool separator = at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9);
+    return separator ? 3 : 0;
+}
+
+/* The text as one line: itself, or a copy in `*made`, with each control character a blank. */
+static const char *one_line(const char *text, pm_buf *made)
+{
+    const char *at = text;
+    while (*at != '\0' && control_width((const unsigned char *)at) == 0) {
+        at++;
+    }
+    if (*at == '\0') {
+        return text;
+    }
+    for (at = text; *at != '\0';) {
+        size_t width = control_width((const unsigned char *)at);
+        pm_buf_char(made, (char)(width > 0 ? ' ' : *at));
+        at += width > 0 ? width : 1;
+    }
+    return made->failed ? "(a record lost for want of memory)" : made->data;
 }
 
 void panicmon_log_write(panicmon_log *log, panicmon_log_level level, const char *component,
@@ -147,11 +240,17 @@ void panicmon_log_write(panicmon_log *log, panicmon_log_level level, const char 
     if (!pm_log_wants(log, level) || (int)level < 0 || (int)level > PANICMON_LOG_DEBUG) {
         return;
     }
-    if (log->fn != NULL) {
-        log->fn(log->user, level, component, message);
-    } else {
-        write_record(log, level, component, message);
+    pm_buf made[2] = {{0}, {0}};
+    component = one_line(component, &made[0]);
+    message = one_line(message, &made[1]);
+    pm_folded *due = NULL;
+    bool folded = pm_log_fold_take(log->fold, level, component, message, pm_mono_ms(), &due);
+    tell_folded(log, due);
+    if (!folded) {
+        hand_over(log, level, component, message);
     }
+    pm_buf_free(&made[0]);
+    pm_buf_free(&made[1]);
 }
 
 void pm_logf(panicmon_log *log, panicmon_log_level level, const char *component, const char *format,
@@ -165,11 +264,21 @@ void pm_logf(panicmon_log *log, panicmon_log_level level, const char *component,
     va_start(args, format);
     pm_buf_format_list(&text, format, args);
     va_end(args);
-    for (size_t i = 0; !text.failed && i < text.len; i++) {
-        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f) {
-            text.data[i] = ' ';
-        }
-    }
-    panicmon_log_write(log, level, component, text.failed ? format : text.data);
+    panicmon_log_write(log, level, component,
+                       text.failed || text.data == NULL ? format : text.data);
     pm_buf_free(&text);
+}
+
+void panicmon_log_free(panicmon_log *log)
+{
+    if (log == NULL || atomic_fetch_sub(&log->refs, 1) != 1) {
+        return;
+    }
+    tell_folded(log, pm_log_fold_end(log->fold, pm_mono_ms()));
+    if (log->user_free != NULL) {
+        log->user_free(log->user);
+    }
+    pm_log_fold_free(log->fold);
+    (void)pthread_mutex_destroy(&log->lock);
+    free(log);
 }

@@ -20,11 +20,15 @@
 #define NAME_MAX_LEN 64
 
 /* The executors of this build; a test holds them against exec.c. */
-#define EXECUTORS "threads"
+#define EXECUTORS "threads rounds queue events"
 
 static const pm_setting settings_known[] = {
     {"executor", "threads", EXECUTORS, 0, 0, PM_SETTING_ENUM,
      "How monitors share threads and connections."},
+    {"executor.loops", "0", NULL, 0, 64, PM_SETTING_INTEGER,
+     "Threads of the executor events; 0: two, or one where there is one processor."},
+    {"executor.workers", "256", NULL, 1, 16384, PM_SETTING_INTEGER,
+     "Most rounds that the executors rounds and queue have under way at once."},
     {"period.node", "10", NULL, 1, MS(WEEK), PM_SETTING_SECONDS,
      "Seconds from the begin of one round of a node's monitor to the next."},
     {"period.network", "60", NULL, 1, MS(WEEK), PM_SETTING_SECONDS,
@@ -41,6 +45,10 @@ static const pm_setting settings_known[] = {
      "The longest answer that is taken from a node."},
     {"rpc.connect_timeout", "10", NULL, 1, MS(3600), PM_SETTING_SECONDS,
      "Seconds in which a connection to a node must stand."},
+    {"rpc.connects", "64", NULL, 1, 65536, PM_SETTING_INTEGER,
+     "Most connections to nodes that are being opened at once."},
+    {"rpc.cache", "16 MiB", NULL, 0, 1024 * GIB, PM_SETTING_BYTES,
+     "Answers that cannot change, kept by each thread that shares connections; 0: none."},
     {"queue.limit", "16 MiB", NULL, 1, 1024 * GIB, PM_SETTING_BYTES,
      "Messages kept for a host that reads them itself; the oldest go first."},
     {"broker.url", "", "amqp amqps", 0, 0, PM_SETTING_URL,
@@ -75,7 +83,8 @@ static const pm_setting settings_known[] = {
     {"log.level", "info", "error warning info debug", 0, 0, PM_SETTING_ENUM,
      "The least grave records that are logged."},
     {"log.format", "text", "text json", 0, 0, PM_SETTING_ENUM, "How a record is written."},
-    {"listen", "", NULL, 0, 0, PM_SETTING_TEXT, "Reserved: an address to serve figures at."},
+    {"listen", "", NULL, 0, 0, PM_SETTING_TEXT,
+     "Where panicmond serves its status page and metrics: host:port, or a port of this machine."},
 };
 _Static_assert(sizeof settings_known / sizeof settings_known[0] == PM_SETTINGS,
                "PM_SETTINGS counts the table");

@@ -326,11 +326,40 @@ panicmon_err panicmon_config_fault(const panicmon_config *config, const char *fi
                          config->set->routing_key, config->id, field, problem);
 }
 
+/* What a value is, in words. */
+static const char *kind_of(pm_json value)
+{
+    static const struct {
+        char kind;
+        const char *word;
+    } kinds[] = {{'{', "an object"},     {'[', "an array"}, {'"', "text"},
+                 {'t', "true or false"}, {'n', "null"},     {'0', "a number"}};
+    size_t i = 0;
+    while (i < sizeof kinds / sizeof kinds[0] - 1 && !pm_json_is(value, kinds[i].kind)) {
+        i++;
+    }
+    return kinds[i].word;
+}
+
+/* A fault of the kind of value: "is a number, not text". */
+static panicmon_err wrong_kind(const panicmon_config *config, const char *field,
+                               const char *expected, panicmon_error **err)
+{
+    const char *key = config->set->routing_key;
+    if (!pm_json_is(config->value, '{')) {
+        return pm_error_setf(err, PANICMON_ERR_PARSE, "%s: entry '%s': is %s, not an object", key,
+                             config->id, kind_of(config->value));
+    }
+    return pm_error_setf(err, PANICMON_ERR_PARSE, "%s: entry '%s': %s: is %s, not %s", key,
+                         config->id, field, kind_of(pm_json_member(config->value, field)),
+                         expected);
+}
+
 panicmon_err panicmon_config_text(const panicmon_config *config, const char *field,
                                   const char **out, panicmon_error **err)
 {
     if (!pm_json_is(config->value, '{')) {
-        return panicmon_config_fault(config, field, "the entry is not an object", err);
+        return wrong_kind(config, field, "text", err);
     }
     for (size_t i = config->text_count; i-- > 0;) {
         if (strcmp(config->texts[i].name, field) == 0) {
@@ -339,7 +368,7 @@ panicmon_err panicmon_config_text(const panicmon_config *config, const char *fie
         }
     }
     if (panicmon_config_has(config, field)) {
-        return panicmon_config_fault(config, field, "is not text", err);
+        return wrong_kind(config, field, "text", err);
     }
     (void)panicmon_config_fault(config, field, "is missing", err);
     return PANICMON_ERR_NOENT;
@@ -361,7 +390,7 @@ panicmon_err panicmon_config_flag(const panicmon_config *config, const char *fie
     const char *text = "";
     panicmon_err status = panicmon_config_text(config, field, &text, NULL);
     if (status != PANICMON_OK) {
-        return panicmon_config_fault(config, field, "is neither text nor true or false", err);
+        return wrong_kind(config, field, "text, true or false", err);
     }
     *out = strcasecmp(text, "true") == 0 || strcasecmp(text, "yes") == 0;
     return PANICMON_OK;
@@ -388,10 +417,8 @@ panicmon_err panicmon_plan_add(panicmon_plan *plan, const char *id, const char *
                                panicmon_error **err)
 {
     const char *key = plan->set->routing_key;
-    for (size_t i = 0; id != NULL && i < plan->count; i++) {
-        if (strcmp(plan->items[i]->id, id) == 0) {
-            return pm_error_setf(err, PANICMON_ERR_EXISTS, "%s: '%s' was planned twice", key, id);
-        }
+    if (id != NULL && pm_map_get(&plan->index, id) != NULL) {
+        return pm_error_setf(err, PANICMON_ERR_EXISTS, "%s: '%s' was planned twice", key, id);
     }
     panicmon_config *config = NULL;
     if (id != NULL && json == NULL) {
@@ -412,7 +439,11 @@ panicmon_err panicmon_plan_add(panicmon_plan *plan, const char *id, const char *
                              id == NULL || json == NULL ? PANICMON_ERR_NOENT : PANICMON_ERR_NOMEM,
                              "%s: '%s' cannot be planned", key, id == NULL ? "" : id);
     }
-    panicmon_err status = plan_push(plan, config);
+    panicmon_err status =
+        pm_map_set(&plan->index, id, config) ? plan_push(plan, config) : PANICMON_ERR_NOMEM;
+    if (status != PANICMON_OK) {
+        (void)pm_map_remove(&plan->index, id);
+    }
     if (status != PANICMON_OK && config->planned) {
         config_free(config);
     }
@@ -445,27 +476,45 @@ void pm_plan_free(panicmon_plan *plan)
         }
     }
     free(plan->items);
+    pm_map_free(&plan->index);
     *plan = (panicmon_plan){0};
 }
 
 static bool same_value(pm_json a, pm_json b);
 
-static bool same_object(pm_json a, pm_json b)
+/* The members of an object by name, as places in `values`; false without memory. */
+static bool index_members(pm_json object, pm_json *values, pm_map *index)
 {
     pm_json key;
-    pm_json value;
-    if (count_members(a) != count_members(b)) {
-        return false;
-    }
-    for (size_t at = 0; pm_json_next_member(a, &at, &key, &value);) {
+    for (size_t at = 0; pm_json_next_member(object, &at, &key, values); values++) {
         char *name = unescaped(key);
-        bool same = name != NULL && same_value(value, pm_json_member(b, name));
+        bool entered = name != NULL && pm_map_set(index, name, values);
         free(name);
-        if (!same) {
+        if (!entered) {
             return false;
         }
     }
     return true;
+}
+
+/* Objects may have very many members: each is looked up once. Without memory they differ. */
+static bool same_object(pm_json a, pm_json b)
+{
+    pm_json key;
+    pm_json value;
+    pm_map index = {0};
+    size_t count = count_members(a);
+    pm_json *values = count == count_members(b) ? calloc(count + 1, sizeof *values) : NULL;
+    bool same = values != NULL && index_members(b, values, &index);
+    for (size_t at = 0; same && pm_json_next_member(a, &at, &key, &value);) {
+        char *name = unescaped(key);
+        const pm_json *other = name == NULL ? NULL : pm_map_get(&index, name);
+        same = other != NULL && same_value(value, *other);
+        free(name);
+    }
+    pm_map_free(&index);
+    free(values);
+    return same;
 }
 
 static bool same_array(pm_json a, pm_json b)
@@ -489,8 +538,8 @@ static bool same_array(pm_json a, pm_json b)
 /* Depth is bounded by what pm_json_parse() lets in. */
 static bool same_value(pm_json a, pm_json b)
 {
-    if (b.text == NULL) {
-        return false;
+    if (a.len == b.len && memcmp(a.text, b.text, a.len) == 0) {
+        return true;
     }
     if (pm_json_is(a, '{') && pm_json_is(b, '{')) {
         return same_object(a, b);
@@ -498,7 +547,7 @@ static bool same_value(pm_json a, pm_json b)
     if (pm_json_is(a, '[') && pm_json_is(b, '[')) {
         return same_array(a, b);
     }
-    return a.len == b.len && memcmp(a.text, b.text, a.len) == 0;
+    return false;
 }
 
 bool pm_config_set_same(const panicmon_config_set *a, const panicmon_config_set *b)

@@ -5,6 +5,7 @@
 #include <panicmon/strategy.h>
 
 #include "base/json.h"
+#include "base/map.h"
 #include "core/strategy.h"
 
 #define PM_CONFIG_BYTES_MAX   (16u << 20)
@@ -27,6 +28,7 @@ struct panicmon_plan {
     struct panicmon_config **items; /* made by the plan, or borrowed from the set */
     size_t count;
     size_t capacity;
+    pm_map index; /* id -> item, of those that the plan added */
 };
 
 /* Runs the strategy's plan, or takes every entry. On success free it with pm_plan_free(). */

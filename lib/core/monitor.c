@@ -7,6 +7,9 @@
 #include "base/log.h"
 #include "core/monitor_impl.h"
 
+/* First rounds begin within this long, and a millisecond more for each monitor there is. */
+#define RAMP_MS 1000
+
 static void identity_free(pm_identity *identity)
 {
     while (identity != NULL) {
@@ -93,6 +96,7 @@ static panicmon_err take_launch(panicmon_monitor *monitor, panicmon_launch *laun
     set_identity(monitor, identity);
     monitor->ops = launch->ops;
     monitor->state = launch->monitor;
+    monitor->task.blocking = (launch->ops.flags & PANICMON_MONITOR_BLOCKING) != 0;
     monitor->period_ms =
         launch->period_ms > 0 ? launch->period_ms : monitor->runtime->periods_ms[launch->kind];
     atomic_store(&monitor->alive_ms, monitor->period_ms * 3 + monitor->runtime->round_deadline_ms);
@@ -175,6 +179,7 @@ static panicmon_monitor *monitor_make(panicmon_runtime *runtime, const char *key
     monitor->key = strdup(key);
     monitor->id = strdup(id);
     monitor->phase = pm_hash(key);
+    monitor->task.key = monitor->phase;
     if (monitor->key == NULL || monitor->id == NULL) {
         monitor_destroy(monitor);
         return NULL;
@@ -204,6 +209,19 @@ static panicmon_err enter(panicmon_runtime *runtime, panicmon_monitor *monitor, 
     return status;
 }
 
+/* A few monitors have their first round within a second; of many, it is spread over up to one
+ * period, so that they do not all connect at once. */
+static int64_t first_due(const panicmon_monitor *monitor)
+{
+    const panicmon_runtime *runtime = monitor->runtime;
+    int64_t running = atomic_load(&runtime->figures.monitors_running);
+    int64_t ramp = pm_earlier(monitor->period_ms, RAMP_MS + running);
+    if (runtime->rounds > 0) {
+        ramp = pm_earlier(ramp, running);
+    }
+    return pm_mono_ms() + (ramp > 0 ? (int64_t)(monitor->phase % (uint64_t)ramp) : 0);
+}
+
 panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const char *id,
                               pm_strategy *strategy, void *parsed, panicmon_monitor **out,
                               panicmon_error **err)
@@ -221,8 +239,7 @@ panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const 
         panicmon_monitor_free(monitor);
         return status;
     }
-    int64_t ramp = runtime->rounds > 0 ? 0 : pm_earlier(monitor->period_ms, 1000);
-    monitor->due_ms = pm_mono_ms() + (ramp > 0 ? (int64_t)(monitor->phase % (uint64_t)ramp) : 0);
+    monitor->due_ms = first_due(monitor);
     bool add = false;
     status = enter(runtime, monitor, &add);
     if (status != PANICMON_OK) {

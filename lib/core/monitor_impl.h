@@ -51,6 +51,7 @@ struct panicmon_monitor {
     panicmon_round round;
     int64_t period_ms;
     int64_t due_ms;
+    int64_t began_us; /* the round, pm_mono_us() */
     int64_t backoff_ms;
     bool ended;        /* the rounds asked for are done */
     pm_buf last_error; /* folds repeated errors in the log */
@@ -79,6 +80,8 @@ extern const pm_task_ops pm_monitor_task_ops;
 /* Calls the strategy's start and takes over what it launched. Thread of the turn, or of the
  * first start. */
 panicmon_err pm_monitor_launch(panicmon_monitor *monitor, panicmon_error **err);
+/* Milliseconds until the next time on the monitorable's grid, 1 to its period. */
+int64_t pm_monitor_phase_ms(const panicmon_monitor *monitor);
 /* Frees the strategy's monitor, if any. */
 void pm_monitor_drop_state(panicmon_monitor *monitor);
 void pm_monitor_drop_parsed(panicmon_monitor *monitor, void *parsed);

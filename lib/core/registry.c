@@ -185,8 +185,29 @@ size_t panicmon_registry_match(panicmon_registry *registry, const char *routing_
     return n;
 }
 
+/* Gives the strategy a reference of its own to what the monitors share. */
+static panicmon_err add_substrate(panicmon_registry *registry, const panicmon_strategy_ops *ops,
+                                  panicmon_substrate *shared, panicmon_error **err)
+{
+    panicmon_err status = panicmon_registry_add(registry, "chains.substrate.*.nodes_config", ops,
+                                                panicmon_substrate_ref(shared), err);
+    if (status != PANICMON_OK) {
+        panicmon_substrate_free(shared);
+    }
+    return status;
+}
+
 panicmon_err panicmon_registry_add_builtin(panicmon_registry *registry, panicmon_error **err)
 {
-    return panicmon_registry_add(registry, "chains.substrate.*.nodes_config",
-                                 panicmon_substrate_node_strategy(), NULL, err);
+    panicmon_substrate *shared = NULL;
+    panicmon_err status = panicmon_substrate_new(&shared);
+    if (status != PANICMON_OK) {
+        return pm_error_setf(err, status, "out of memory");
+    }
+    status = add_substrate(registry, panicmon_substrate_node_strategy(), shared, err);
+    if (status == PANICMON_OK) {
+        status = add_substrate(registry, panicmon_substrate_network_strategy(), shared, err);
+    }
+    panicmon_substrate_free(shared);
+    return status;
 }

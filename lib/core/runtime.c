@@ -220,6 +220,7 @@ static panicmon_err open_parts(panicmon_runtime *runtime, panicmon_error **err)
         .tls_ca_file = pm_settings_text(settings, "tls.ca_file"),
         .message_limit = (size_t)pm_settings_int(settings, "rpc.limit"),
         .connect_timeout_ms = pm_settings_ms(settings, "rpc.connect_timeout"),
+        .connects = (size_t)pm_settings_int(settings, "rpc.connects"),
     };
     status = pm_net_new(&runtime->net, &options);
     if (status == PANICMON_OK) {
@@ -227,10 +228,10 @@ static panicmon_err open_parts(panicmon_runtime *runtime, panicmon_error **err)
                                  .sink = runtime->sink,
                                  .store = runtime->store,
                                  .log = runtime->log,
-                                 .rpc_requests = &runtime->figures.rpc_requests,
-                                 .rpc_frames = &runtime->figures.rpc_frames,
-                                 .rpc_bytes_in = &runtime->figures.rpc_bytes_in,
-                                 .rpc_bytes_out = &runtime->figures.rpc_bytes_out};
+                                 .figures = &runtime->figures,
+                                 .loops = (size_t)pm_settings_int(settings, "executor.loops"),
+                                 .workers = (size_t)pm_settings_int(settings, "executor.workers"),
+                                 .cache_bytes = (size_t)pm_settings_int(settings, "rpc.cache")};
         status = ops->create(&runtime->exec, &env);
     }
     if (status == PANICMON_OK) {

@@ -10,27 +10,7 @@
 #include "base/thread.h"
 #include "core/runtime.h"
 #include "exec/exec.h"
-
-/* The figures of a runtime: name in panicmon_runtime_stats(), member. Append only. */
-#define PM_FIGURES(X)                                                                              \
-    X(monitors_started)                                                                            \
-    X(monitors_running)                                                                            \
-    X(rounds)                                                                                      \
-    X(results)                                                                                     \
-    X(errors)                                                                                      \
-    X(failures)                                                                                    \
-    X(restarts)                                                                                    \
-    X(overruns)                                                                                    \
-    X(rpc_requests)                                                                                \
-    X(rpc_frames)                                                                                  \
-    X(rpc_bytes_in)                                                                                \
-    X(rpc_bytes_out)
-
-typedef struct pm_figures {
-#define PM_X(name) atomic_int_fast64_t name;
-    PM_FIGURES(PM_X)
-#undef PM_X
-} pm_figures;
+#include "exec/figures.h"
 
 typedef struct pm_hook {
     struct pm_hook *next;

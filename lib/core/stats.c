@@ -4,33 +4,41 @@
 
 #include "core/runtime_impl.h"
 
+/* Names of figures that are not counters of PM_FIGURES; in this order, append only. */
+#define MESSAGE_FIGURES(X)                                                                         \
+    X(messages_produced)                                                                           \
+    X(messages_confirmed)                                                                          \
+    X(messages_waiting)                                                                            \
+    X(messages_dropped)                                                                            \
+    X(messages_dropped_full)                                                                       \
+    X(messages_dropped_returned)                                                                   \
+    X(messages_dropped_failed)                                                                     \
+    X(messages_dropped_stopped)
+
+#define TIME_FIGURES(X)                                                                            \
+    X(round_us_p50)                                                                                \
+    X(round_us_p90)                                                                                \
+    X(round_us_p99)                                                                                \
+    X(round_us_max)                                                                                \
+    X(lag_us_p50)                                                                                  \
+    X(lag_us_p90)                                                                                  \
+    X(lag_us_p99)                                                                                  \
+    X(lag_us_max)
+
+#define ALL_FIGURES(X) PM_FIGURES(X) MESSAGE_FIGURES(X) PM_FIGURES_MORE(X) TIME_FIGURES(X)
+
 enum {
 #define PM_X(name) figure_##name,
-    PM_FIGURES(PM_X)
+    ALL_FIGURES(PM_X)
 #undef PM_X
-        messages_produced,
-    messages_confirmed,
-    messages_waiting,
-    messages_dropped,
-    messages_dropped_full,
-    messages_dropped_returned,
-    messages_dropped_failed,
-    messages_dropped_stopped,
-    figure_count
+        figure_count
 };
 
 static const char *const names[figure_count] = {
 #define PM_X(name) #name,
-    PM_FIGURES(PM_X)
+    ALL_FIGURES(PM_X)
 #undef PM_X
-        "messages_produced",
-    "messages_confirmed",
-    "messages_waiting",
-    "messages_dropped",
-    "messages_dropped_full",
-    "messages_dropped_returned",
-    "messages_dropped_failed",
-    "messages_dropped_stopped"};
+};
 
 struct panicmon_stats {
     int64_t values[figure_count];
@@ -39,15 +47,25 @@ struct panicmon_stats {
 /* Confirmed and dropped are read before produced, so that waiting is never negative. */
 static void read_messages(const pm_sink_counts *counts, int64_t *values)
 {
-    values[messages_confirmed] = atomic_load(&counts->confirmed);
-    values[messages_dropped] = atomic_load(&counts->dropped);
-    values[messages_dropped_full] = atomic_load(&counts->dropped_full);
-    values[messages_dropped_returned] = atomic_load(&counts->dropped_returned);
-    values[messages_dropped_failed] = atomic_load(&counts->dropped_failed);
-    values[messages_dropped_stopped] = atomic_load(&counts->dropped_stopped);
-    values[messages_produced] = atomic_load(&counts->produced);
-    values[messages_waiting] =
-        values[messages_produced] - values[messages_confirmed] - values[messages_dropped];
+    values[figure_messages_confirmed] = atomic_load(&counts->confirmed);
+    values[figure_messages_dropped] = atomic_load(&counts->dropped);
+    values[figure_messages_dropped_full] = atomic_load(&counts->dropped_full);
+    values[figure_messages_dropped_returned] = atomic_load(&counts->dropped_returned);
+    values[figure_messages_dropped_failed] = atomic_load(&counts->dropped_failed);
+    values[figure_messages_dropped_stopped] = atomic_load(&counts->dropped_stopped);
+    values[figure_messages_produced] = atomic_load(&counts->produced);
+    values[figure_messages_waiting] = values[figure_messages_produced] -
+                                      values[figure_messages_confirmed] -
+                                      values[figure_messages_dropped];
+}
+
+/* Four figures that stand one after the other. */
+static void read_times(const pm_histogram *histogram, int64_t *values)
+{
+    values[0] = pm_histogram_percentile(histogram, 50);
+    values[1] = pm_histogram_percentile(histogram, 90);
+    values[2] = pm_histogram_percentile(histogram, 99);
+    values[3] = atomic_load(&histogram->max);
 }
 
 panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime, panicmon_stats **out)
@@ -58,9 +76,12 @@ panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime, panicmon_st
     }
 #define PM_X(name) stats->values[figure_##name] = atomic_load(&runtime->figures.name);
     PM_FIGURES(PM_X)
+    PM_FIGURES_MORE(PM_X)
 #undef PM_X
+    read_times(&runtime->figures.round_us, &stats->values[figure_round_us_p50]);
+    read_times(&runtime->figures.lag_us, &stats->values[figure_lag_us_p50]);
     if (runtime->sink != NULL) {
-        read_messages(&runtime->sink->counts, stats->values);
+        read_messages(runtime->sink->shown, stats->values);
     }
     *out = stats;
     return PANICMON_OK;

@@ -9,6 +9,9 @@
 
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LAST_MS  60000
+#define BACKOFF_LEAST_MS 100
+/* A round that begins later than this, and than a tenth of its period, counts as late. */
+#define LATE_MS 250
 
 static panicmon_monitor *of(pm_task *task)
 {
@@ -31,20 +34,35 @@ static void tell(panicmon_monitor *monitor, panicmon_log_level level, const char
     }
 }
 
-/* The next time on the monitorable's own grid: stable over restarts, spread over the period. */
+/* The next time on the monitorable's own grid, which is stable over restarts, spread over the
+ * period, and bound to the clock, so that rounds do not drift. At least half a period after the
+ * last one: the grid moves when the clock is set. */
 static int64_t next_due(const panicmon_monitor *monitor, int64_t now_ms)
+{
+    int64_t due = now_ms + pm_monitor_phase_ms(monitor);
+    return due < monitor->due_ms + monitor->period_ms / 2 ? due + monitor->period_ms : due;
+}
+
+int64_t pm_monitor_phase_ms(const panicmon_monitor *monitor)
 {
     int64_t period = monitor->period_ms;
     int64_t phase = (int64_t)(monitor->phase % (uint64_t)period);
     int64_t since = (pm_wall_ms() - phase) % period;
-    return now_ms + period - (since < 0 ? since + period : since);
+    return period - (since < 0 ? since + period : since);
+}
+
+/* Anything up to the bound, so that what failed together does not come back together. */
+static int64_t jitter(const panicmon_monitor *monitor, int64_t bound)
+{
+    uint64_t mixed = (monitor->phase ^ (uint64_t)pm_mono_us()) * UINT64_C(0x9e3779b97f4a7c15);
+    return BACKOFF_LEAST_MS + (int64_t)((mixed >> 20) % (uint64_t)bound);
 }
 
 static void enter_backoff(panicmon_monitor *monitor, int64_t now_ms)
 {
     int64_t last = monitor->backoff_ms;
     monitor->backoff_ms = last == 0 ? BACKOFF_FIRST_MS : pm_earlier(last * 2, BACKOFF_LAST_MS);
-    monitor->due_ms = now_ms + monitor->backoff_ms;
+    monitor->due_ms = now_ms + jitter(monitor, monitor->backoff_ms);
     atomic_store(&monitor->current, PANICMON_MONITOR_BACKOFF);
 }
 
@@ -97,7 +115,14 @@ static int64_t task_due(pm_task *task, int64_t now_ms)
 static void task_begin(pm_task *task, int64_t now_ms)
 {
     panicmon_monitor *monitor = of(task);
+    pm_figures *figures = &monitor->runtime->figures;
     int64_t budget = pm_earlier(monitor->runtime->round_deadline_ms, monitor->period_ms);
+    int64_t tenth = monitor->period_ms / 10;
+    monitor->began_us = pm_mono_us();
+    pm_histogram_add(&figures->lag_us, monitor->began_us - monitor->due_ms * 1000);
+    if (now_ms - monitor->due_ms > (tenth > LATE_MS ? tenth : LATE_MS)) {
+        atomic_fetch_add(&figures->late, 1);
+    }
     pm_round_begin(&monitor->round, pm_wall_ms(), now_ms, budget);
     if (monitor->state == NULL) {
         restart(monitor, now_ms);
@@ -139,6 +164,16 @@ static size_t task_step(pm_task *task, pm_request *const **requests)
     return round->asked.count;
 }
 
+/* Rounds that are left out because the last one took too long, or began too late. */
+static void count_overruns(panicmon_monitor *monitor, int64_t due)
+{
+    int64_t period = monitor->period_ms;
+    int64_t rounds = (due - monitor->due_ms + period / 4) / period;
+    if (rounds > 1) {
+        atomic_fetch_add(&monitor->runtime->figures.overruns, rounds - 1);
+    }
+}
+
 static void task_end(pm_task *task, int64_t now_ms, bool aborted)
 {
     panicmon_monitor *monitor = of(task);
@@ -148,8 +183,7 @@ static void task_end(pm_task *task, int64_t now_ms, bool aborted)
         pm_round_clear(&monitor->round);
         return;
     }
-    int64_t missed = (now_ms - monitor->round.began_ms) / monitor->period_ms;
-    atomic_fetch_add(&runtime->figures.overruns, missed);
+    pm_histogram_add(&runtime->figures.round_us, pm_mono_us() - monitor->began_us);
     atomic_fetch_add(&runtime->figures.rounds, 1);
     atomic_store(&monitor->last_end_ms, now_ms);
     if (monitor->state == NULL) {
@@ -161,7 +195,9 @@ static void task_end(pm_task *task, int64_t now_ms, bool aborted)
                      failed ? PANICMON_MONITOR_FAILING : PANICMON_MONITOR_RUNNING);
         tell(monitor, PANICMON_LOG_WARNING, failed ? monitor->round.failure.data : NULL);
         monitor->backoff_ms = 0;
-        monitor->due_ms = next_due(monitor, now_ms);
+        int64_t due = next_due(monitor, now_ms);
+        count_overruns(monitor, due);
+        monitor->due_ms = due;
     }
     pm_logf(runtime->log, PANICMON_LOG_DEBUG, monitor->round.name, "round of %lld ms, %u steps",
             (long long)(now_ms - monitor->round.began_ms), (unsigned)monitor->round.step);

@@ -3,14 +3,21 @@
 
 #include <string.h>
 
-static const pm_exec_ops *const executors[] = {&pm_exec_threads};
+static const pm_exec_ops *const executors[] = {&pm_exec_threads, &pm_exec_rounds, &pm_exec_queue,
+                                               &pm_exec_events};
+
+const pm_exec_ops *pm_exec_at(size_t i)
+{
+    return i < sizeof executors / sizeof executors[0] ? executors[i] : NULL;
+}
 
 const pm_exec_ops *pm_exec_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof executors / sizeof executors[0]; i++) {
-        if (strcmp(executors[i]->name, name) == 0) {
-            return executors[i];
+    const pm_exec_ops *ops = NULL;
+    for (size_t i = 0; (ops = pm_exec_at(i)) != NULL; i++) {
+        if (strcmp(ops->name, name) == 0) {
+            break;
         }
     }
-    return NULL;
+    return ops;
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "exec/figures.h"
 #include "net/rpc.h"
 #include "net/sink.h"
 #include "net/store.h"
@@ -30,8 +31,10 @@ typedef struct pm_task_ops {
 
 struct pm_task {
     const pm_task_ops *ops;
-    const char *name; /* for thread names and logs */
+    const char *name; /* for thread names and logs; changes between its calls only */
+    uint64_t key;     /* a stable number that spreads tasks */
     atomic_bool stop; /* set by core, then pm_exec_wake() */
+    bool blocking;    /* steps block; changes between its calls only */
     void *slot;       /* the executor's own; guarded by its lock */
 };
 
@@ -41,10 +44,10 @@ typedef struct pm_exec_env {
     panicmon_sink *sink;
     pm_store *store;
     panicmon_log *log;
-    atomic_int_fast64_t *rpc_requests; /* figures, added to as threads end rounds */
-    atomic_int_fast64_t *rpc_frames;
-    atomic_int_fast64_t *rpc_bytes_in;
-    atomic_int_fast64_t *rpc_bytes_out;
+    pm_figures *figures;
+    size_t loops;       /* events: threads; 0: as many as make sense */
+    size_t workers;     /* rounds and queue: most rounds at once */
+    size_t cache_bytes; /* pinned replies kept by each thread that shares connections */
 } pm_exec_env;
 
 typedef struct pm_exec pm_exec;
@@ -74,6 +77,12 @@ struct pm_exec {
 /* The executors of this build by name; NULL for an unknown one. */
 const pm_exec_ops *pm_exec_find(const char *name);
 
+/* The executors by place; NULL after the last one. */
+const pm_exec_ops *pm_exec_at(size_t i);
+
 extern const pm_exec_ops pm_exec_threads;
+extern const pm_exec_ops pm_exec_rounds;
+extern const pm_exec_ops pm_exec_queue;
+extern const pm_exec_ops pm_exec_events;
 
 #endif

@@ -8,7 +8,8 @@
 #include "manager/manager_impl.h"
 
 #define COMPONENT "manager"
-#define NAMES_MAX 64
+/* A routing key has at most 255 bytes. */
+#define NAMES_MAX 256
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -197,41 +198,46 @@ void pm_manager_announce_all(panicmon_manager *manager)
 
 typedef struct roll_call {
     size_t identity;
-    bool alive; /* which of the two lists is being made */
-    pm_buf *body;
-    size_t count;
+    pm_buf lists[2]; /* of those that are dead, and alive */
 } roll_call;
 
 static void add_name(void *user, const pm_group *group, const panicmon_monitor *monitor)
 {
     roll_call *at = user;
-    if (identity_of(monitor, group->routing_key) == at->identity &&
-        pm_monitor_is_alive(monitor) == at->alive) {
-        pm_buf_text(at->body, at->count++ == 0 ? "" : ", ");
-        add_text(at->body, panicmon_monitor_name(monitor));
+    if (identity_of(monitor, group->routing_key) == at->identity) {
+        pm_buf *list = &at->lists[pm_monitor_is_alive(monitor)]; /* asked once: in one list only */
+        pm_buf_text(list, list->len == 0 ? "[" : ", ");
+        add_text(list, panicmon_monitor_name(monitor));
     }
 }
 
 panicmon_err pm_manager_heartbeat(panicmon_manager *manager, size_t identity)
 {
     pm_buf body = {0};
-    roll_call alive = {.identity = identity, .alive = true, .body = &body};
-    roll_call dead = {.identity = identity, .alive = false, .body = &body};
+    roll_call at = {.identity = identity};
     int64_t now = pm_wall_us();
     pm_buf_text(&body, "{\"component_name\": ");
     add_text(&body, pm_manager_identities[identity].name);
-    pm_buf_text(&body, ", \"running_processes\": [");
     pthread_mutex_lock(&manager->lock);
-    visit_monitors(manager, add_name, &alive);
-    pm_buf_text(&body, "], \"dead_processes\": [");
-    visit_monitors(manager, add_name, &dead);
+    visit_monitors(manager, add_name, &at);
     pthread_mutex_unlock(&manager->lock);
-    pm_buf_format(&body, "], \"timestamp\": %lld.%06d}", (long long)(now / 1000000),
-                  (int)(now % 1000000));
-    panicmon_err status = body.failed
+    for (size_t i = 0; i < 2; i++) {
+        pm_buf_text(&at.lists[i], at.lists[i].len == 0 ? "[]" : "]");
+    }
+    bool failed = at.lists[0].failed || at.lists[1].failed;
+    if (!failed) {
+        pm_buf_format(&body,
+                      ", \"running_processes\": %s, \"dead_processes\": %s, \"timestamp\": "
+                      "%lld.%06d}",
+                      at.lists[1].data, at.lists[0].data, (long long)(now / 1000000),
+                      (int)(now % 1000000));
+    }
+    panicmon_err status = failed || body.failed
                               ? PANICMON_ERR_NOMEM
                               : pm_runtime_publish(manager->runtime, "health_check",
                                                    "heartbeat.manager", body.data, body.len);
+    pm_buf_free(&at.lists[0]);
+    pm_buf_free(&at.lists[1]);
     pm_buf_free(&body);
     return status;
 }

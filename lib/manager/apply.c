@@ -16,8 +16,8 @@
 #define BACKOFF_LAST_MS  60000
 /* How often it is looked for monitors that ended or hang. */
 #define SUPERVISE_MS 1000
-/* How many hung monitors of one monitorable are left behind, each with its thread, at most. */
-#define STUCK_MAX 3
+/* How many hung monitors of one monitorable are left behind at a time, each with its thread. */
+#define HUNG_MAX 3
 
 /* One call of panicmon_manager_apply(). */
 typedef struct pass {
@@ -25,6 +25,7 @@ typedef struct pass {
     const char *routing_key;
     panicmon_error **err;
     panicmon_err status; /* of the first fault */
+    int64_t leave_ms;    /* until when it waits for predecessors, of all entries together */
 } pass;
 
 static void note_fault(pass *at, panicmon_err status, panicmon_error *own)
@@ -116,14 +117,16 @@ static bool index_entries(const pm_arm *arm, pm_map *index)
 
 /* ---- starting and stopping ---- */
 
-static void stop_monitor(panicmon_manager *manager, panicmon_monitor *monitor)
+/* Without memory only its quick return has to wait. */
+static void stop_monitor(panicmon_manager *manager, panicmon_monitor *monitor, bool hung)
 {
     pm_leaver *leaver = monitor == NULL ? NULL : calloc(1, sizeof *leaver);
     if (monitor != NULL) {
         panicmon_monitor_stop(monitor);
     }
-    if (leaver != NULL) { /* without memory only its quick return has to wait */
+    if (leaver != NULL) {
         leaver->monitor = pm_monitor_ref(monitor);
+        leaver->hung = hung;
         leaver->next = manager->leavers;
         manager->leavers = leaver;
     }
@@ -143,6 +146,17 @@ static void join_leavers(panicmon_manager *manager, const char *id, int64_t unti
             link = &at->next;
         }
     }
+}
+
+/* How many of its predecessors hang still. */
+static unsigned count_hung(const panicmon_manager *manager, const panicmon_monitor *monitor)
+{
+    unsigned count = 0;
+    for (const pm_leaver *at = manager->leavers; at != NULL; at = at->next) {
+        count +=
+            at->hung && strcmp(panicmon_monitor_id(at->monitor), panicmon_monitor_id(monitor)) == 0;
+    }
+    return count;
 }
 
 void pm_manager_reap(panicmon_manager *manager, int64_t until_ms)
@@ -167,7 +181,7 @@ static void free_parsed(const pm_strategy *strategy, void *parsed)
 /* Takes `parsed` over. */
 static panicmon_err start_monitor(panicmon_manager *manager, const char *routing_key,
                                   pm_strategy *strategy, const char *id, void *parsed,
-                                  panicmon_monitor **out, panicmon_error **err)
+                                  int64_t leave_ms, panicmon_monitor **out, panicmon_error **err)
 {
     pm_buf key = {0};
     pm_buf_format(&key, "%s/%s/%s", routing_key, strategy->ops.name, id);
@@ -177,7 +191,7 @@ static panicmon_err start_monitor(panicmon_manager *manager, const char *routing
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
     if (pm_monitor_key_taken(manager->runtime, key.data)) {
-        join_leavers(manager, id, pm_mono_ms() + LEAVE_WAIT_MS);
+        join_leavers(manager, id, leave_ms);
     }
     panicmon_err status =
         pm_monitor_start(manager->runtime, key.data, id, strategy, parsed, out, err);
@@ -213,16 +227,18 @@ static void apply_entry(pass *at, const pm_arm *arm, pm_entry *entry, const pm_e
     panicmon_err status = strategy->ops.parse(strategy->user, entry->config, &parsed, &own);
     if (status == PANICMON_OK && keep_running(old, entry, same_set, &parsed)) {
         entry->monitor = pm_monitor_ref(old->monitor);
-        entry->stuck = old->stuck;
+        entry->retry_ms = old->retry_ms;
+        entry->backoff_ms = old->backoff_ms;
     } else if (status == PANICMON_OK) {
-        status = start_monitor(at->manager, at->routing_key, strategy,
-                               panicmon_config_id(entry->config), parsed, &entry->monitor, &own);
+        status =
+            start_monitor(at->manager, at->routing_key, strategy, panicmon_config_id(entry->config),
+                          parsed, at->leave_ms, &entry->monitor, &own);
         parsed = NULL;
         if (status != PANICMON_OK) {
             retry_later(entry);
         }
     } else if (old != NULL) {
-        stop_monitor(at->manager, old->monitor); /* refused or switched off */
+        stop_monitor(at->manager, old->monitor, false); /* refused or switched off */
     }
     free_parsed(strategy, parsed);
     if (status == PANICMON_OK || (status == PANICMON_ERR_STATE && entry->retry_ms == 0)) {
@@ -259,7 +275,7 @@ static bool apply_arm(pass *at, pm_arm *arm, const pm_arm *old)
     }
     void *value;
     for (size_t place = 0; pm_map_next(&index, &place, NULL, &value);) {
-        stop_monitor(at->manager, ((const pm_entry *)value)->monitor);
+        stop_monitor(at->manager, ((const pm_entry *)value)->monitor, false);
     }
     pm_map_free(&index);
     return true;
@@ -270,7 +286,7 @@ static bool apply_arm(pass *at, pm_arm *arm, const pm_arm *old)
 static void stop_arm(panicmon_manager *manager, const pm_arm *arm)
 {
     for (size_t i = 0; i < arm->count; i++) {
-        stop_monitor(manager, arm->entries[i].monitor);
+        stop_monitor(manager, arm->entries[i].monitor, false);
     }
 }
 
@@ -358,7 +374,10 @@ static void apply_group(pass *at, pm_strategy *const *strategies, size_t count,
 panicmon_err pm_manager_apply_set(panicmon_manager *manager, const char *routing_key,
                                   const char *json, size_t len, bool *taken, panicmon_error **err)
 {
-    pass at = {.manager = manager, .routing_key = routing_key, .err = err};
+    pass at = {.manager = manager,
+               .routing_key = routing_key,
+               .err = err,
+               .leave_ms = pm_mono_ms() + LEAVE_WAIT_MS};
     panicmon_config_set *set = NULL;
     pm_strategy **strategies = NULL;
     panicmon_error *own = NULL;
@@ -376,6 +395,8 @@ panicmon_err pm_manager_apply_set(panicmon_manager *manager, const char *routing
         *taken = status == PANICMON_OK;
     }
     if (status == PANICMON_OK) {
+        static char present;
+        (void)pm_map_set(&manager->decided, routing_key, &present); /* else a restart tells */
         apply_group(&at, strategies, count, set);
         pm_manager_announce_key(manager, routing_key);
     } else if (status == PANICMON_ERR_NOENT) {
@@ -404,7 +425,7 @@ static void replace(panicmon_manager *manager, const pm_group *group, const pm_a
     panicmon_err status = strategy->ops.parse(strategy->user, entry->config, &parsed, &err);
     if (status == PANICMON_OK) {
         status = start_monitor(manager, group->routing_key, strategy,
-                               panicmon_config_id(entry->config), parsed, &monitor, &err);
+                               panicmon_config_id(entry->config), parsed, 0, &monitor, &err);
     } else {
         free_parsed(strategy, parsed);
     }
@@ -436,14 +457,16 @@ static void look_after(panicmon_manager *manager, const pm_group *group, const p
     if (monitor != NULL && entry->retry_ms == 0) {
         if (panicmon_monitor_get_state(monitor) == PANICMON_MONITOR_STOPPED) {
             retry_later(entry);
-        } else if (entry->stuck < STUCK_MAX && pm_monitor_is_stuck(monitor)) {
-            entry->stuck++;
-            pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT,
-                    "%s hangs in a step and is replaced (%u of at most %u times)",
-                    panicmon_monitor_name(monitor), entry->stuck, STUCK_MAX);
-            pm_monitor_abandon(monitor);
-            stop_monitor(manager, monitor);
+        } else if (pm_monitor_is_stuck(monitor)) {
+            if (count_hung(manager, monitor) >= HUNG_MAX) {
+                return; /* until one of them comes back */
+            }
             retry_later(entry);
+            pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT,
+                    "%s hangs in a step; another one takes its place in %lld s",
+                    panicmon_monitor_name(monitor), (long long)entry->backoff_ms / 1000);
+            pm_monitor_abandon(monitor);
+            stop_monitor(manager, monitor, true);
         } else if (pm_monitor_is_alive(monitor)) {
             entry->backoff_ms = 0;
         }

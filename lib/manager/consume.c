@@ -3,12 +3,15 @@
  * twice. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/settings.h"
 #include "manager/manager_impl.h"
 
 #define COMPONENT "manager"
+/* How long a message waits to be acknowledged until the state store has it. */
+#define SYNC_MS 1000
 
 static void take_config(panicmon_manager *manager, size_t identity, const pm_delivery *delivery)
 {
@@ -36,6 +39,8 @@ static void take_config(panicmon_manager *manager, size_t identity, const pm_del
     }
     pm_manager_give_turn(manager);
     panicmon_error_free(err);
+    /* Acknowledged once it is kept; a store that is away does not hold us up. */
+    (void)pm_store_sync(pm_runtime_store(manager->runtime), pm_mono_ms() + SYNC_MS);
 }
 
 static void deliver(void *user, const pm_delivery *delivery)
@@ -99,6 +104,7 @@ panicmon_err pm_manager_consume(panicmon_manager *manager)
         .user = manager,
     };
     pm_amqp_options_read(&options.amqp, settings);
+    options.amqp.message_limit = PM_CONFIG_BYTES_MAX;
     panicmon_err status = pm_consumer_new(&manager->consumer, &options);
     if (status == PANICMON_OK) {
         status = pm_thread_start(&manager->consumer_thread, "pm:consumer", PM_STACK_LARGE,

@@ -1,5 +1,8 @@
 /* keep.c: what the manager keeps in the state store: the accepted config sets of the broker, which
- * sends each only once, and the last messages that could not be taken. With the turn. */
+ * sends each only once, and the last messages that could not be taken. Both lists stand in memory,
+ * and are saved only after what the store held was read: a store that is away at first must not be
+ * overwritten with less. With the turn, except restoring. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,8 +13,15 @@
 #define LIST_KEY  "config_keys"  /* array of routing keys */
 #define SET_KEY   "config."      /* with the routing key: the config set */
 #define BAD_KEY   "bad_messages" /* array, oldest first */
-#define BAD_MAX   100u
 #define BODY_MAX  16384u
+
+static char present; /* what the maps hold */
+
+static void tell_unsaved(panicmon_manager *manager, const char *key, panicmon_err status)
+{
+    pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "%s could not be saved: %s", key,
+            panicmon_strerror(status));
+}
 
 static void save(panicmon_manager *manager, const char *key, const pm_buf *value)
 {
@@ -19,51 +29,83 @@ static void save(panicmon_manager *manager, const char *key, const pm_buf *value
                                         : pm_store_save(pm_runtime_store(manager->runtime), key,
                                                         value->data, value->len);
     if (status != PANICMON_OK) {
-        pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "%s could not be saved: %s", key,
-                panicmon_strerror(status));
+        tell_unsaved(manager, key, status);
     }
 }
 
-/* The array under a key; empty when there is none or it is damaged. `text` holds it. */
-static pm_json load_array(panicmon_manager *manager, const char *key, pm_buf *text)
-{
-    pm_json array = {0};
-    panicmon_err status = pm_store_load(pm_runtime_store(manager->runtime), key, text);
-    if (status == PANICMON_OK &&
-        (!pm_json_parse(text->data, text->len, &array, NULL) || !pm_json_is(array, '['))) {
-        array = (pm_json){0};
-        status = PANICMON_ERR_PARSE;
-    }
-    if (status != PANICMON_OK && status != PANICMON_ERR_NOENT) {
-        pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "%s could not be read: %s", key,
-                panicmon_strerror(status));
-    }
-    return array;
-}
+/* ---- the lists ---- */
 
-static void add_to_list(panicmon_manager *manager, const char *routing_key)
+static void save_kept(panicmon_manager *manager)
 {
-    pm_buf old = {0};
     pm_buf list = {0};
-    pm_json array = load_array(manager, LIST_KEY, &old);
-    pm_json item;
-    bool known = false;
-    size_t count = 0;
+    const char *key;
     pm_buf_char(&list, '[');
-    for (size_t at = 0; pm_json_next_element(array, &at, &item); count++) {
-        known = known || pm_json_equals(item, routing_key);
-        pm_buf_text(&list, count == 0 ? "" : ", ");
-        pm_buf_add(&list, item.text, item.len);
+    for (size_t at = 0; pm_map_next(&manager->kept, &at, &key, NULL);) {
+        pm_buf_text(&list, list.len == 1 ? "" : ", ");
+        pm_buf_json_string(&list, key, strlen(key));
     }
-    if (!known) {
-        pm_buf_text(&list, count == 0 ? "" : ", ");
-        pm_buf_json_string(&list, routing_key, strlen(routing_key));
-        pm_buf_char(&list, ']');
-        save(manager, LIST_KEY, &list);
-    }
-    pm_buf_free(&old);
+    pm_buf_char(&list, ']');
+    save(manager, LIST_KEY, &list);
     pm_buf_free(&list);
 }
+
+static void save_parked(panicmon_manager *manager)
+{
+    pm_buf list = {0};
+    for (size_t i = 0; i < manager->parked_count; i++) {
+        pm_buf_text(&list, i == 0 ? "[" : ",\n");
+        pm_buf_text(&list, manager->parked[i]);
+    }
+    pm_buf_text(&list, "]");
+    save(manager, BAD_KEY, &list);
+    pm_buf_free(&list);
+}
+
+/* Puts an entry, taken over, at place `at` and drops the oldest when there are too many. */
+static void park(panicmon_manager *manager, size_t at, char *entry)
+{
+    char **parked = manager->parked;
+    if (manager->parked_count == PM_PARKED_MAX && at == 0) {
+        free(entry); /* it is the oldest */
+        return;
+    }
+    if (manager->parked_count == PM_PARKED_MAX) {
+        free(parked[0]);
+        memmove(parked, parked + 1, (PM_PARKED_MAX - 1) * sizeof *parked);
+        manager->parked_count--;
+        at--;
+    }
+    memmove(parked + at + 1, parked + at, (manager->parked_count - at) * sizeof *parked);
+    parked[at] = entry;
+    manager->parked_count++;
+}
+
+/* Puts what an earlier life parked before what this one did. */
+static void take_in_parked(panicmon_manager *manager, pm_json array)
+{
+    pm_json item;
+    size_t place = 0;
+    for (size_t at = 0; pm_json_next_element(array, &at, &item);) {
+        char *entry = strndup(item.text, item.len);
+        if (entry != NULL) {
+            size_t before = manager->parked_count;
+            park(manager, place, entry);
+            place += manager->parked_count > before;
+        }
+    }
+}
+
+void pm_manager_forget_kept(panicmon_manager *manager)
+{
+    for (size_t i = 0; i < manager->parked_count; i++) {
+        free(manager->parked[i]);
+    }
+    manager->parked_count = 0;
+    pm_map_free(&manager->kept);
+    pm_map_free(&manager->decided);
+}
+
+/* ---- keeping ---- */
 
 void pm_manager_keep(panicmon_manager *manager, const char *routing_key, const char *json,
                      size_t len)
@@ -72,13 +114,80 @@ void pm_manager_keep(panicmon_manager *manager, const char *routing_key, const c
     pm_buf value = {0};
     pm_buf_format(&key, SET_KEY "%s", routing_key);
     pm_buf_add(&value, json, len);
-    save(manager, key.failed ? LIST_KEY : key.data, &value);
-    add_to_list(manager, routing_key);
+    if (key.failed) {
+        tell_unsaved(manager, routing_key, PANICMON_ERR_NOMEM);
+    } else {
+        save(manager, key.data, &value);
+    }
+    if (pm_map_get(&manager->kept, routing_key) == NULL) {
+        if (!pm_map_set(&manager->kept, routing_key, &present)) {
+            tell_unsaved(manager, routing_key, PANICMON_ERR_NOMEM);
+        } else if (manager->store_read) {
+            save_kept(manager);
+        }
+    }
     pm_buf_free(&key);
     pm_buf_free(&value);
 }
 
-static void restore_one(panicmon_manager *manager, const char *routing_key)
+static void add_member(pm_buf *out, const char *name, const char *text, size_t len)
+{
+    pm_buf_format(out, ", \"%s\": ", name);
+    pm_buf_json_string(out, text, len);
+}
+
+void pm_manager_park(panicmon_manager *manager, const pm_delivery *delivery, const char *why)
+{
+    size_t len = delivery->body == NULL ? 0 : delivery->len;
+    pm_buf entry = {0};
+    pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT,
+            "a message for %s was not taken and is kept as %s: %s", delivery->routing_key, BAD_KEY,
+            why);
+    pm_buf_format(&entry, "{\"time_ms\": %lld", (long long)pm_wall_ms());
+    add_member(&entry, "queue", delivery->queue, strlen(delivery->queue));
+    add_member(&entry, "routing_key", delivery->routing_key, strlen(delivery->routing_key));
+    add_member(&entry, "error", why, strlen(why));
+    pm_buf_format(&entry, ", \"bytes\": %zu", len);
+    add_member(&entry, "body", len == 0 ? "" : delivery->body, len < BODY_MAX ? len : BODY_MAX);
+    pm_buf_char(&entry, '}');
+    char *text = pm_buf_take(&entry, NULL);
+    if (text == NULL) {
+        tell_unsaved(manager, BAD_KEY, PANICMON_ERR_NOMEM);
+    } else {
+        park(manager, manager->parked_count, text);
+        if (manager->store_read) {
+            save_parked(manager);
+        }
+    }
+    if (manager->dead_letter != NULL && delivery->error == NULL) { /* else there is no body */
+        (void)pm_runtime_publish(manager->runtime, manager->dead_letter, delivery->routing_key,
+                                 len == 0 ? "" : delivery->body, len);
+    }
+}
+
+/* ---- restoring ---- */
+
+/* The array under a key in `*array`, whose text `text` holds; an absent one when there is none, or
+ * it is damaged. False: it cannot be read now. */
+static bool load_array(panicmon_manager *manager, const char *key, pm_buf *text, pm_json *array)
+{
+    panicmon_err status = pm_store_load(pm_runtime_store(manager->runtime), key, text);
+    *array = (pm_json){0};
+    if (status == PANICMON_OK &&
+        (!pm_json_parse(text->data, text->len, array, NULL) || !pm_json_is(*array, '['))) {
+        *array = (pm_json){0};
+        pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "%s is damaged; it is made anew", key);
+    } else if (status != PANICMON_OK && status != PANICMON_ERR_NOENT) {
+        pm_logf(manager->log, PANICMON_LOG_WARNING, COMPONENT,
+                "what was kept cannot be read (%s: %s); it will be tried again", key,
+                panicmon_strerror(status));
+        return false;
+    }
+    return true;
+}
+
+/* False: the set cannot be read now. */
+static bool restore_one(panicmon_manager *manager, const char *routing_key)
 {
     pm_buf key = {0};
     pm_buf value = {0};
@@ -95,72 +204,58 @@ static void restore_one(panicmon_manager *manager, const char *routing_key)
     }
     pm_buf_free(&key);
     pm_buf_free(&value);
+    return status == PANICMON_OK || status == PANICMON_ERR_NOENT;
 }
 
-void pm_manager_restore(panicmon_manager *manager)
+static bool restore_sets(panicmon_manager *manager, pm_json keys)
 {
-    pm_buf text = {0};
-    pm_json array = load_array(manager, LIST_KEY, &text);
     pm_json item;
     size_t count = 0;
-    for (size_t at = 0; pm_json_next_element(array, &at, &item); count++) {
-        pm_buf routing_key = {0};
-        if (pm_json_string(item, &routing_key) &&
-            !pm_manager_is_applied(manager, routing_key.data)) {
-            restore_one(manager, routing_key.data);
+    bool whole = true;
+    for (size_t at = 0; whole && pm_json_next_element(keys, &at, &item);) {
+        pm_buf key = {0};
+        if (pm_json_string(item, &key) && !key.failed && key.data != NULL) {
+            whole = pm_map_set(&manager->kept, key.data, &present);
+            if (pm_map_get(&manager->decided, key.data) == NULL) {
+                whole = restore_one(manager, key.data) && whole;
+                count++;
+            }
         }
-        pm_buf_free(&routing_key);
+        pm_buf_free(&key);
     }
     if (count > 0) {
         pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT,
                 "%zu config sets of an earlier run were taken up; %zu monitors run", count,
                 panicmon_manager_count(manager));
     }
-    pm_buf_free(&text);
+    return whole;
 }
 
-static void add_member(pm_buf *out, const char *name, const char *text, size_t len)
+bool pm_manager_restore(panicmon_manager *manager)
 {
-    pm_buf_format(out, ", \"%s\": ", name);
-    pm_buf_json_string(out, text, len);
-}
-
-void pm_manager_park(panicmon_manager *manager, const pm_delivery *delivery, const char *why)
-{
-    pm_buf old = {0};
-    pm_buf list = {0};
-    pm_json array = load_array(manager, BAD_KEY, &old);
-    pm_json item;
-    size_t count = 0;
-    size_t skip;
-    pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT,
-            "a message of %zu bytes was not taken and is kept as %s: %s", delivery->len, BAD_KEY,
-            why);
-    for (size_t at = 0; pm_json_next_element(array, &at, &item);) {
-        count++;
-    }
-    skip = count >= BAD_MAX ? count - BAD_MAX + 1 : 0;
-    pm_buf_char(&list, '[');
-    for (size_t at = 0; pm_json_next_element(array, &at, &item);) {
-        if (skip > 0) {
-            skip--;
-            continue;
+    pm_buf text[2] = {{0}, {0}};
+    pm_json keys;
+    pm_json bad;
+    bool whole = load_array(manager, LIST_KEY, &text[0], &keys) &&
+                 load_array(manager, BAD_KEY, &text[1], &bad) &&
+                 pm_manager_take_turn(manager) == PANICMON_OK;
+    if (whole) {
+        size_t kept = manager->kept.count;
+        size_t parked = manager->parked_count;
+        whole = restore_sets(manager, keys);
+        if (whole && !manager->store_read) {
+            take_in_parked(manager, bad);
+            manager->store_read = true;
+            if (kept > 0) { /* came while the store was away */
+                save_kept(manager);
+            }
+            if (parked > 0) {
+                save_parked(manager);
+            }
         }
-        pm_buf_add(&list, item.text, item.len);
-        pm_buf_text(&list, ",\n");
+        pm_manager_give_turn(manager);
     }
-    pm_buf_format(&list, "{\"time_ms\": %lld", (long long)pm_wall_ms());
-    add_member(&list, "queue", delivery->queue, strlen(delivery->queue));
-    add_member(&list, "routing_key", delivery->routing_key, strlen(delivery->routing_key));
-    add_member(&list, "error", why, strlen(why));
-    pm_buf_format(&list, ", \"bytes\": %zu", delivery->len);
-    add_member(&list, "body", delivery->body, delivery->len < BODY_MAX ? delivery->len : BODY_MAX);
-    pm_buf_text(&list, "}]");
-    save(manager, BAD_KEY, &list);
-    pm_buf_free(&old);
-    pm_buf_free(&list);
-    if (manager->dead_letter != NULL) {
-        (void)pm_runtime_publish(manager->runtime, manager->dead_letter, delivery->routing_key,
-                                 delivery->body, delivery->len);
-    }
+    pm_buf_free(&text[0]);
+    pm_buf_free(&text[1]);
+    return whole;
 }

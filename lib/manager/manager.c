@@ -66,22 +66,24 @@ static void announce_renamed(panicmon_manager *manager)
     }
 }
 
+/* What the broker has for us is newer than anything kept, so it had to wait. */
+static void let_consume(panicmon_manager *manager)
+{
+    pthread_mutex_lock(&manager->lock);
+    manager->restored = true;
+    pthread_cond_broadcast(&manager->changed);
+    pthread_mutex_unlock(&manager->lock);
+}
+
 static void supervisor_main(void *arg)
 {
     panicmon_manager *manager = arg;
     int64_t due = pm_mono_ms();
-    if (pm_manager_take_turn(manager) == PANICMON_OK) {
-        if (manager->consumer != NULL) {
-            pm_manager_restore(manager);
-        }
-        pthread_mutex_lock(&manager->lock);
-        manager->restored = true;
-        pthread_cond_broadcast(&manager->changed);
-        pthread_mutex_unlock(&manager->lock);
-        pm_manager_give_turn(manager);
-    }
+    bool whole = manager->consumer == NULL || pm_manager_restore(manager);
+    let_consume(manager);
     while (wait_until(manager, due)) {
         due = pm_mono_ms() + 1000;
+        whole = whole || pm_manager_restore(manager);
         if (pm_manager_take_turn(manager) == PANICMON_OK) {
             due = manager->supervises ? pm_manager_supervise(manager, pm_mono_ms()) : due;
             announce_renamed(manager);
@@ -103,19 +105,22 @@ static void on_start(void *user)
     if (status != PANICMON_OK) {
         pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "could not be started: %s",
                 panicmon_strerror(status));
+        let_consume(manager); /* better without a supervisor than not at all */
     }
 }
 
 static void on_stop(void *user)
 {
     panicmon_manager *manager = user;
+    /* First, so that a message which is refused from here on can no longer be acknowledged: the
+     * broker keeps it for the next start. */
+    if (manager->consumer != NULL) {
+        pm_consumer_interrupt(manager->consumer);
+    }
     pthread_mutex_lock(&manager->lock);
     manager->closing = true;
     pthread_cond_broadcast(&manager->changed);
     pthread_mutex_unlock(&manager->lock);
-    if (manager->consumer != NULL) {
-        pm_consumer_interrupt(manager->consumer);
-    }
 }
 
 static panicmon_err read_settings(panicmon_manager *manager, panicmon_error **err)
@@ -186,6 +191,7 @@ void panicmon_manager_free(panicmon_manager *manager)
         free(manager->leavers);
         manager->leavers = next;
     }
+    pm_manager_forget_kept(manager);
     pm_map_free(&manager->in_file);
     panicmon_log_free(manager->log);
     free(manager->dead_letter);
@@ -287,14 +293,6 @@ panicmon_err panicmon_manager_ping(panicmon_manager *manager)
         }
     }
     return status;
-}
-
-bool pm_manager_is_applied(panicmon_manager *manager, const char *routing_key)
-{
-    pthread_mutex_lock(&manager->lock);
-    bool applied = pm_map_get(&manager->groups, routing_key) != NULL;
-    pthread_mutex_unlock(&manager->lock);
-    return applied;
 }
 
 size_t panicmon_manager_count(const panicmon_manager *manager)

@@ -25,9 +25,8 @@
 typedef struct pm_entry {
     const panicmon_config *config; /* of the arm's plan or set */
     panicmon_monitor *monitor;     /* NULL: refused, switched off, or could not be started */
-    int64_t retry_ms;              /* when to start it again; 0: it is not to run */
+    int64_t retry_ms;              /* when to start it again; 0: not planned */
     int64_t backoff_ms;
-    unsigned stuck; /* times it was replaced because it hung */
 } pm_entry;
 
 /* What one strategy runs under a routing key. A strategy whose plan fails keeps its arm, so two
@@ -51,7 +50,11 @@ typedef struct pm_group {
 typedef struct pm_leaver {
     struct pm_leaver *next;
     panicmon_monitor *monitor;
+    bool hung; /* when it was stopped */
 } pm_leaver;
+
+/* The last messages that could not be taken, each as a JSON object; oldest first. */
+#define PM_PARKED_MAX 100
 
 struct panicmon_manager {
     panicmon_runtime *runtime;
@@ -71,12 +74,17 @@ struct panicmon_manager {
     bool turn_taken;
     pthread_t turn_owner;
     bool closing;
-    bool restored;  /* kept config sets were applied, or there are none */
+    bool restored;  /* kept config sets were applied, or cannot be read now */
     pm_map groups;  /* routing key -> pm_group */
     pm_map in_file; /* routing keys of the last apply_all -> "" */
 
     /* of who holds the turn */
     pm_leaver *leavers;
+    pm_map decided;  /* routing keys that got a set in this life: what was kept before is older */
+    pm_map kept;     /* routing keys whose sets the store holds, as far as known */
+    bool store_read; /* `kept` and `parked` hold what the store held, so they may be saved */
+    char *parked[PM_PARKED_MAX];
+    size_t parked_count;
     int64_t identities_seen; /* of the runtime, as far as monitorables tell them */
 };
 
@@ -85,8 +93,6 @@ struct panicmon_manager {
 /* Waits for the turn. ERR_DEADLOCK when the caller has it; ERR_STATE when closing. */
 panicmon_err pm_manager_take_turn(panicmon_manager *manager);
 void pm_manager_give_turn(panicmon_manager *manager);
-/* Whether something runs under a routing key. Any thread. */
-bool pm_manager_is_applied(panicmon_manager *manager, const char *routing_key);
 
 /* ---- apply.c: with the turn ---- */
 
@@ -116,14 +122,17 @@ panicmon_err pm_manager_heartbeat(panicmon_manager *manager, size_t identity);
 /* Starts consuming from the broker when there is one. */
 panicmon_err pm_manager_consume(panicmon_manager *manager);
 
-/* ---- keep.c: with the turn ---- */
+/* ---- keep.c ---- */
 
-/* Keeps an accepted config set of the broker for the next start. */
+/* Keeps an accepted config set of the broker for the next start. With the turn. */
 void pm_manager_keep(panicmon_manager *manager, const char *routing_key, const char *json,
                      size_t len);
-/* Applies what was kept. */
-void pm_manager_restore(panicmon_manager *manager);
-/* Keeps a body that could not be taken, and hands it to the dead-letter exchange. */
+/* Keeps a body that could not be taken, and hands it to the dead-letter exchange. With the turn. */
 void pm_manager_park(panicmon_manager *manager, const pm_delivery *delivery, const char *why);
+/* Applies what was kept, unless something newer came for its routing key. False: the store cannot
+ * be read now; to be called again. Without the turn: it takes it itself, once it has read. */
+bool pm_manager_restore(panicmon_manager *manager);
+/* At the manager's end. */
+void pm_manager_forget_kept(panicmon_manager *manager);
 
 #endif

@@ -45,7 +45,7 @@ struct pm_conn {
     int fd; /* a copy of the socket's; -1: none */
     amqp_connection_state_t state;
     pm_tls_guard guard;
-    char why[WHY_SIZE];
+    char why[2 * WHY_SIZE];
     /* a message whose parts are coming in */
     pm_event coming;
     uint64_t missing; /* bytes of its body; valid once its header came */
@@ -199,7 +199,7 @@ static void note_socket(void *user, int fd)
 void pm_conn_close(pm_conn *conn, bool polite)
 {
     if (conn->state != NULL) {
-        const struct timeval goodbye = {.tv_usec = GOODBYE_MS * 1000};
+        const struct timeval goodbye = {.tv_usec = (suseconds_t)GOODBYE_MS * 1000};
         if (polite && pm_conn_is_writable(conn) && !pm_conn_is_interrupted(conn)) {
             (void)amqp_set_rpc_timeout(conn->state, &goodbye);
             (void)amqp_connection_close(conn->state, AMQP_REPLY_SUCCESS);
@@ -305,7 +305,7 @@ static amqp_table_entry_t text_entry(const char *key, const char *value)
     return entry;
 }
 
-static bool login(pm_conn *conn)
+static bool log_in(pm_conn *conn)
 {
     static const char *const wanted[] = {"consumer_cancel_notify", "connection.blocked",
                                          "publisher_confirms", "basic.nack",
@@ -352,7 +352,7 @@ bool pm_conn_open(pm_conn *conn)
         return fail(conn, "connecting", "no descriptor left");
     }
     set_options(conn);
-    if (!login(conn)) {
+    if (!log_in(conn)) {
         return false;
     }
     (void)amqp_channel_open(conn->state, CHANNEL);
@@ -492,7 +492,7 @@ static pm_event_kind take_method(pm_conn *conn, const amqp_method_t *method, pm_
         return PM_EVENT_UNBLOCKED;
     default:
         (void)fail_method(conn, "the connection ended", method);
-        return PM_EVENT_LOST;
+        return method->id == AMQP_CHANNEL_CLOSE_METHOD ? PM_EVENT_REFUSED : PM_EVENT_LOST;
     }
 }
 

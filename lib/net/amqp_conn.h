@@ -39,6 +39,7 @@ typedef enum pm_event_kind {
     PM_EVENT_UNBLOCKED,
     PM_EVENT_CANCEL, /* a consumer was cancelled by the broker */
     PM_EVENT_DELIVERY,
+    PM_EVENT_REFUSED, /* as lost, and pm_conn_why() says what about a message was wrong */
     PM_EVENT_LOST
 } pm_event_kind;
 

@@ -154,7 +154,7 @@ static bool receive(pm_consumer *consumer)
             pm_backoff_reset(&consumer->backoff);
         } else if (event.kind == PM_EVENT_CANCEL) {
             good = renew(consumer, &event);
-        } else if (event.kind == PM_EVENT_LOST) {
+        } else if (event.kind == PM_EVENT_LOST || event.kind == PM_EVENT_REFUSED) {
             good = false;
         }
     } while (good && event.kind != PM_EVENT_NONE && !pm_conn_is_interrupted(consumer->conn));

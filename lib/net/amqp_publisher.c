@@ -158,6 +158,12 @@ static bool receive(pm_publisher *publisher, int64_t now_ms)
         case PM_EVENT_UNBLOCKED:
             set_blocked(publisher, event.kind == PM_EVENT_BLOCKED, now_ms);
             break;
+        case PM_EVENT_REFUSED:
+            pm_port_refused(port, pm_conn_why(publisher->conn));
+            pm_logf(publisher->log, PANICMON_LOG_ERROR, publisher->name, "%s",
+                    pm_conn_why(publisher->conn));
+            lose(publisher, "it closed the channel");
+            return false;
         case PM_EVENT_LOST:
             lose(publisher, pm_conn_why(publisher->conn));
             return false;

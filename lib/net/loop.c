@@ -19,13 +19,14 @@ struct pm_watch {
     void *user;
 };
 
-panicmon_err pm_loop_new(pm_loop **out, pm_net *net)
+static panicmon_err new_loop(pm_loop **out, pm_net *net, bool large)
 {
     pm_loop *loop = calloc(1, sizeof *loop);
     if (loop == NULL) {
         return PANICMON_ERR_NOMEM;
     }
     loop->net = net;
+    loop->large = large;
     loop->watch_set = -1;
     atomic_init(&loop->woken, false);
     panicmon_err status = pm_carrier_new(loop);
@@ -35,6 +36,16 @@ panicmon_err pm_loop_new(pm_loop **out, pm_net *net)
     }
     *out = loop;
     return PANICMON_OK;
+}
+
+panicmon_err pm_loop_new(pm_loop **out, pm_net *net)
+{
+    return new_loop(out, net, false);
+}
+
+panicmon_err pm_loop_new_large(pm_loop **out, pm_net *net)
+{
+    return new_loop(out, net, true);
 }
 
 void pm_loop_free(pm_loop *loop)

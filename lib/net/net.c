@@ -20,6 +20,8 @@ panicmon_err pm_net_new(pm_net **out, const pm_net_options *options)
     net->message_limit = options->message_limit;
     net->connect_timeout_ms = options->connect_timeout_ms;
     net->loop_fds = options->loop_fds > 0 ? options->loop_fds : LOOP_FDS_DEFAULT;
+    net->connects = options->connects;
+    atomic_init(&net->connecting, 0);
     panicmon_err status = pm_tls_new(&net->tls, options->tls_ca_file);
     if (status == PANICMON_ERR_INVAL) {
         pm_logf(net->log, PANICMON_LOG_ERROR, COMPONENT, "no certificates could be read from %s",

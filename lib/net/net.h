@@ -3,6 +3,8 @@
 #ifndef PM_NET_H
 #define PM_NET_H
 
+#include <stdatomic.h>
+
 #include "net/resolve.h"
 #include "net/tls.h"
 #include "net/ws.h"
@@ -14,6 +16,8 @@ struct pm_net {
     size_t message_limit;
     int64_t connect_timeout_ms;
     size_t loop_fds;
+    size_t connects;          /* 0: no limit */
+    atomic_size_t connecting; /* the only member that changes */
 };
 
 #endif

@@ -452,11 +452,12 @@ void pm_outbox_free(pm_outbox *outbox)
     if (outbox == NULL) {
         return;
     }
-    while (outbox->oldest != NULL) { /* only with a spool, where they stay */
-        pm_entry *entry = outbox->oldest;
-        unlink_entry(outbox, entry);
-        pm_lane_look(entry->lane);
-        free(entry);
+    for (pm_entry *at = outbox->oldest; at != NULL;) { /* only with a spool, where they stay */
+        pm_entry *next = at->newer;
+        unlink_entry(outbox, at);
+        pm_lane_look(at->lane);
+        free(at);
+        at = next;
     }
     pm_spool_close(outbox->spool);
     pm_map_free(&outbox->named);

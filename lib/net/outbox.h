@@ -67,6 +67,9 @@ void pm_port_acked(pm_port *port, uint64_t tag, bool multiple);
 void pm_port_nacked(pm_port *port, uint64_t tag, bool multiple, int64_t now_ms);
 /* A message that no queue was bound for; its confirm still follows. */
 void pm_port_returned(pm_port *port, const pm_message *message);
+/* The broker closed the channel over a message and said why. Drops what is in flight and named in
+ * it: by an exchange that does not exist or is not allowed, or by its size. */
+void pm_port_refused(pm_port *port, const char *said);
 /* The connection is gone: what was in flight waits again, and tags start at 1. */
 void pm_port_lost(pm_port *port);
 

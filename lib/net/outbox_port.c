@@ -181,6 +181,16 @@ void pm_port_touch(pm_port *port, int64_t now_ms)
     pm_outbox_unlock(port->outbox);
 }
 
+static void unlink_flight(pm_port *port, pm_entry *before, pm_entry *at)
+{
+    *(before == NULL ? &port->flight : &before->after) = at->after;
+    if (port->last_flight == at) {
+        port->last_flight = before;
+    }
+    port->in_flight--;
+    at->after = NULL;
+}
+
 /* Takes what a confirm speaks of off the flight, linked by `after`. With the lock held. */
 static pm_entry *take_flight(pm_port *port, uint64_t tag, bool multiple)
 {
@@ -192,12 +202,7 @@ static pm_entry *take_flight(pm_port *port, uint64_t tag, bool multiple)
     while (at != NULL && (all || at->tag <= tag)) {
         pm_entry *next = at->after;
         if (all || multiple || at->tag == tag) {
-            *(before == NULL ? &port->flight : &before->after) = next;
-            if (port->last_flight == at) {
-                port->last_flight = before;
-            }
-            port->in_flight--;
-            at->after = NULL;
+            unlink_flight(port, before, at);
             *end = at;
             end = &at->after;
         } else {
@@ -263,6 +268,38 @@ void pm_port_returned(pm_port *port, const pm_message *message)
         at->returned = true;
     }
     pm_outbox_unlock(port->outbox);
+}
+
+static bool is_named(const pm_message *message, const char *said)
+{
+    pm_buf exchange = {0};
+    pm_buf size = {0};
+    pm_buf_format(&exchange, "exchange '%s'", message->exchange);
+    pm_buf_format(&size, "message size %zu ", message->len);
+    bool named = !exchange.failed && !size.failed &&
+                 (strstr(said, exchange.data) != NULL || strstr(said, size.data) != NULL);
+    pm_buf_free(&exchange);
+    pm_buf_free(&size);
+    return named;
+}
+
+void pm_port_refused(pm_port *port, const char *said)
+{
+    pm_outbox *outbox = port->outbox;
+    pm_entry *before = NULL;
+    pthread_mutex_lock(&outbox->lock);
+    for (pm_entry *at = port->flight; at != NULL;) {
+        pm_entry *next = at->after;
+        if (is_named(&at->out, said)) {
+            unlink_flight(port, before, at);
+            at->returned = false;
+            pm_entry_settle(at, PANICMON_ERR_AMQP, &outbox->counts->dropped_failed);
+        } else {
+            before = at;
+        }
+        at = next;
+    }
+    pm_outbox_unlock(outbox);
 }
 
 void pm_port_lost(pm_port *port)

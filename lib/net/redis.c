@@ -2,10 +2,15 @@
  * does all talking; callers only touch the table of entries, guarded by the lock. An entry is
  * never forgotten, so a key is read from the server once. */
 #include <errno.h>
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -13,12 +18,15 @@
 #include "base/map.h"
 #include "base/thread.h"
 #include "base/url.h"
+#include "net/resolve.h"
 #include "net/store.h"
 
 #define COMPONENT        "redis"
 #define TIMEOUT_MS       1000
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS  10000
+/* How long the end waits for what is not saved yet. */
+#define END_MS 500
 
 /* What is known of a key. `next` links it while the thread has work with it. */
 typedef struct entry {
@@ -40,6 +48,8 @@ typedef struct redis_store {
     char *prefix;
     panicmon_log *log;
     pm_thread *thread;
+    pm_resolver *resolver;
+    int break_fd; /* eventfd: readable once the thread must not wait for anything any more */
 
     /* of the thread */
     redisContext *connection;
@@ -52,20 +62,31 @@ typedef struct redis_store {
     pm_map entries; /* key without prefix -> entry */
     entry *first;   /* work of the thread, oldest first */
     entry *last;
+    size_t dirty;   /* entries that are */
+    bool away;      /* the last attempt to talk to Redis failed */
+    bool looked_up; /* the lookup of the host is over */
+    int fd;         /* of the connection; -1: none. To be shut down only */
     bool stop;
+    bool broken; /* the thread must not wait any more */
+    bool over;   /* the thread has nothing more to do */
 } redis_store;
 
 /* ---- the connection; only the thread ---- */
 
 static void disconnect(redis_store *store, const char *why)
 {
-    if (store->connection != NULL) {
-        redisFree(store->connection);
-        store->connection = NULL;
-    }
+    pthread_mutex_lock(&store->lock);
+    store->fd = -1;
+    store->away = true;
+    pthread_cond_broadcast(&store->news);
+    pthread_mutex_unlock(&store->lock);
     if (!store->told) {
         pm_logf(store->log, PANICMON_LOG_WARNING, COMPONENT, "away: %s; retrying", why);
         store->told = true;
+    }
+    if (store->connection != NULL) { /* `why` may be in it */
+        redisFree(store->connection);
+        store->connection = NULL;
     }
 }
 
@@ -76,7 +97,10 @@ static redisReply *run(redis_store *store, int count, const char **words, const 
     if (reply != NULL && reply->type != REDIS_REPLY_ERROR) {
         return reply;
     }
-    disconnect(store, reply != NULL ? reply->str : store->connection->errstr);
+    bool late = reply == NULL && (errno == EAGAIN || errno == EWOULDBLOCK);
+    disconnect(store, reply != NULL ? reply->str
+                      : late        ? "no answer in time"
+                                    : store->connection->errstr);
     if (reply != NULL) {
         freeReplyObject(reply);
     }
@@ -124,17 +148,108 @@ static bool log_in(redis_store *store)
     return good && run_ok(store, 2, select);
 }
 
-static bool connect_once(redis_store *store)
+static void note_lookup(void *user)
 {
-    const struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000};
-    store->connection = store->socket_path != NULL
-                            ? redisConnectUnixWithTimeout(store->socket_path, timeout)
-                            : redisConnectWithTimeout(store->url.host, store->url.port, timeout);
-    if (store->connection == NULL || store->connection->err != 0) {
-        disconnect(store, store->connection == NULL ? "out of memory" : store->connection->errstr);
+    redis_store *store = user;
+    pthread_mutex_lock(&store->lock);
+    store->looked_up = true;
+    pthread_cond_signal(&store->work);
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* The addresses of the host. Gives why there are none, or NULL. */
+static const char *look_up(redis_store *store, pm_addresses *out)
+{
+    const char *problem = "its name is not resolved yet";
+    pm_lookup *lookup = NULL;
+    int64_t until = pm_mono_ms() + TIMEOUT_MS;
+    int waited = 0;
+    if (pm_resolve_numeric(store->url.host, out)) {
+        return NULL;
+    }
+    store->looked_up = false; /* nobody else has the lookup yet */
+    if (pm_lookup_start(&lookup, store->resolver, store->url.host, note_lookup, store) !=
+        PANICMON_OK) {
+        return "its name cannot be resolved";
+    }
+    pthread_mutex_lock(&store->lock);
+    while (!store->looked_up && !store->stop && waited == 0) {
+        waited = pm_cond_wait_until(&store->work, &store->lock, until);
+    }
+    pthread_mutex_unlock(&store->lock);
+    bool over = pm_lookup_result(lookup, out, &problem);
+    pm_lookup_free(lookup);
+    return over && out->count > 0 ? NULL : problem;
+}
+
+/* Waits until a socket is connected, no longer than the timeout; false with errno. */
+static bool wait_connected(const redis_store *store, int fd)
+{
+    struct pollfd look[2] = {{.fd = fd, .events = POLLOUT},
+                             {.fd = store->break_fd, .events = POLLIN}};
+    int problem = 0;
+    socklen_t size = sizeof problem;
+    if (poll(look, 2, TIMEOUT_MS) <= 0 || look[0].revents == 0) {
+        errno = ETIMEDOUT;
         return false;
     }
-    (void)redisSetTimeout(store->connection, timeout);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) != 0 || problem != 0) {
+        errno = problem;
+        return false;
+    }
+    return true;
+}
+
+/* Takes a connection that is being made over. Gives why it failed, or NULL. */
+static const char *take_connection(redis_store *store, redisContext *made)
+{
+    const struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000};
+    if (made == NULL) {
+        return "out of memory";
+    }
+    if (made->err != 0 || !wait_connected(store, made->fd)) {
+        const char *why = strerrordesc_np(errno);
+        redisFree(made);
+        return why == NULL ? "cannot connect" : why;
+    }
+    /* From here on it waits for answers, as long as the timeout. */
+    made->flags |= REDIS_BLOCK;
+    int flags = fcntl(made->fd, F_GETFL);
+    if (flags < 0 || fcntl(made->fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
+        redisSetTimeout(made, timeout) != REDIS_OK) {
+        redisFree(made);
+        return "the socket cannot be set up";
+    }
+    store->connection = made;
+    pthread_mutex_lock(&store->lock);
+    store->fd = made->fd;
+    if (store->broken) {
+        (void)shutdown(store->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return NULL;
+}
+
+static const char *connect_any(redis_store *store)
+{
+    pm_addresses addresses = {.count = 0};
+    if (store->socket_path != NULL) {
+        return take_connection(store, redisConnectUnixNonBlock(store->socket_path));
+    }
+    const char *why = look_up(store, &addresses);
+    for (size_t i = 0; i < addresses.count && store->connection == NULL; i++) {
+        why = take_connection(store, redisConnectNonBlock(addresses.text[i], store->url.port));
+    }
+    return why;
+}
+
+static bool connect_once(redis_store *store)
+{
+    const char *why = connect_any(store);
+    if (store->connection == NULL) {
+        disconnect(store, why);
+        return false;
+    }
     if (!log_in(store)) {
         return false;
     }
@@ -143,6 +258,9 @@ static bool connect_once(redis_store *store)
         store->told = false;
     }
     store->backoff_ms = 0;
+    pthread_mutex_lock(&store->lock);
+    store->away = false;
+    pthread_mutex_unlock(&store->lock);
     return true;
 }
 
@@ -179,7 +297,11 @@ static bool write_entry(redis_store *store, entry *at)
     if (written) {
         freeReplyObject(reply);
         pthread_mutex_lock(&store->lock);
-        at->dirty = at->version != version;
+        if (at->version == version) {
+            at->dirty = false;
+            store->dirty--;
+            pthread_cond_broadcast(&store->news);
+        }
         pthread_mutex_unlock(&store->lock);
     }
     pm_buf_free(&copy);
@@ -259,10 +381,12 @@ static void thread_main(void *arg)
             break;
         }
     }
-    if (store->connection != NULL) {
-        store->told = true;
-        disconnect(store, "");
-    }
+    store->told = true; /* the end is not worth a word */
+    disconnect(store, "");
+    pthread_mutex_lock(&store->lock);
+    store->over = true;
+    pthread_cond_broadcast(&store->news);
+    pthread_mutex_unlock(&store->lock);
 }
 
 /* ---- the store's functions ---- */
@@ -291,18 +415,17 @@ static entry *entry_of(redis_store *store, const char *key)
     return at;
 }
 
-static panicmon_err redis_load(pm_store *base, const char *key, pm_buf *value)
+static panicmon_err redis_load(pm_store *base, const char *key, int64_t until_ms, pm_buf *value)
 {
     redis_store *store = (redis_store *)base;
-    int64_t until = pm_mono_ms() + PM_STORE_WAIT_MS;
     int waited = 0;
     pthread_mutex_lock(&store->lock);
     entry *at = entry_of(store, key);
     if (at != NULL && !at->known) {
         queue(store, at);
     }
-    while (at != NULL && !at->known && waited == 0 && !store->stop) {
-        waited = pm_cond_wait_until(&store->news, &store->lock, until);
+    while (at != NULL && !at->known && waited == 0 && !store->stop && !store->away) {
+        waited = pm_cond_wait_until(&store->news, &store->lock, until_ms);
     }
     panicmon_err status = at == NULL   ? PANICMON_ERR_NOMEM
                           : !at->known ? PANICMON_ERR_REDIS
@@ -329,6 +452,7 @@ static panicmon_err redis_save(pm_store *base, const char *key, const void *valu
         copy = old;
         at->known = true;
         at->exists = true;
+        store->dirty += !at->dirty;
         at->dirty = true;
         at->version++;
         queue(store, at);
@@ -339,16 +463,51 @@ static panicmon_err redis_save(pm_store *base, const char *key, const void *valu
     return at == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
 }
 
+static panicmon_err redis_sync(pm_store *base, int64_t until_ms)
+{
+    redis_store *store = (redis_store *)base;
+    int waited = 0;
+    pthread_mutex_lock(&store->lock);
+    while (store->dirty > 0 && !store->away && !store->stop && waited == 0) {
+        waited = pm_cond_wait_until(&store->news, &store->lock, until_ms);
+    }
+    panicmon_err status = store->dirty == 0 ? PANICMON_OK
+                          : waited != 0     ? PANICMON_ERR_TIMEOUT
+                                            : PANICMON_ERR_REDIS;
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+/* Ends the thread: it may save what is left for a moment, then whatever it waits for is broken. */
+static void end_thread(redis_store *store)
+{
+    const uint64_t one = 1;
+    int64_t until = pm_mono_ms() + END_MS;
+    int waited = 0;
+    pthread_mutex_lock(&store->lock);
+    store->stop = true;
+    pthread_cond_broadcast(&store->work);
+    pthread_cond_broadcast(&store->news);
+    while (!store->over && waited == 0) {
+        waited = pm_cond_wait_until(&store->news, &store->lock, until);
+    }
+    if (!store->over) {
+        ssize_t wrote = write(store->break_fd, &one, sizeof one);
+        (void)wrote; /* full means that it is readable already */
+        store->broken = true;
+        if (store->fd >= 0) {
+            (void)shutdown(store->fd, SHUT_RDWR);
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    pm_thread_join(store->thread);
+}
+
 static void redis_free(pm_store *base)
 {
     redis_store *store = (redis_store *)base;
     if (store->thread != NULL) {
-        pthread_mutex_lock(&store->lock);
-        store->stop = true;
-        pthread_cond_broadcast(&store->work);
-        pthread_cond_broadcast(&store->news);
-        pthread_mutex_unlock(&store->lock);
-        pm_thread_join(store->thread);
+        end_thread(store);
     }
     size_t unsaved = 0;
     void *value;
@@ -364,6 +523,10 @@ static void redis_free(pm_store *base)
                 "%zu values could not be saved before the end", unsaved);
     }
     pm_map_free(&store->entries);
+    pm_resolver_free(store->resolver);
+    if (store->break_fd >= 0) {
+        (void)close(store->break_fd);
+    }
     pm_url_free(&store->url);
     free(store->socket_path);
     free(store->prefix);
@@ -404,6 +567,11 @@ static panicmon_err read_url(redis_store *store, const char *text, panicmon_erro
                                  "redis.url: unix: needs an absolute path");
         }
     } else {
+        if (strncmp(text, "rediss:", 7) == 0) {
+            return pm_error_setf(err, PANICMON_ERR_INVAL,
+                                 "redis.url: rediss:// is not supported by this build; let stunnel "
+                                 "or a local proxy carry the TLS and name it as redis://127.0.0.1");
+        }
         status = pm_url_parse(&store->url, text, "redis", err);
         database = status == PANICMON_OK && store->url.path[0] == '/' ? store->url.path + 1 : "";
     }
@@ -417,13 +585,16 @@ static panicmon_err read_url(redis_store *store, const char *text, panicmon_erro
 panicmon_err pm_store_new_redis(pm_store **out, const char *url, const char *prefix,
                                 panicmon_log *log, panicmon_error **err)
 {
-    static const pm_store_ops ops = {.load = redis_load, .save = redis_save, .free = redis_free};
+    static const pm_store_ops ops = {
+        .load = redis_load, .save = redis_save, .sync = redis_sync, .free = redis_free};
     redis_store *store = calloc(1, sizeof *store);
     if (store == NULL) {
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
     store->base.ops = &ops;
     store->log = pm_log_ref(log);
+    store->fd = -1;
+    store->break_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)pthread_mutex_init(&store->lock, NULL);
     pm_cond_init(&store->work);
     pm_cond_init(&store->news);
@@ -431,6 +602,12 @@ panicmon_err pm_store_new_redis(pm_store **out, const char *url, const char *pre
     store->prefix = strdup(prefix);
     if (status == PANICMON_OK && store->prefix == NULL) {
         status = pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
+    }
+    if (status == PANICMON_OK && store->break_fd < 0) {
+        status = pm_error_setf(err, PANICMON_ERR_SYSTEM, "redis: no descriptor is left");
+    }
+    if (status == PANICMON_OK) {
+        status = pm_resolver_new(&store->resolver);
     }
     if (status == PANICMON_OK) {
         status = pm_thread_start(&store->thread, "pm:redis", PM_STACK_LARGE, thread_main, store);

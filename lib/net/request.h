@@ -29,6 +29,7 @@ struct pm_request {
     pm_buf in;        /* rpc: params text, empty for none; publish, http: body; store: value */
     int64_t deadline; /* pm_mono_ms() by which it must be done */
     pm_request *next; /* for whoever is carrying it out */
+    void *carrier;    /* likewise */
 
     /* the outcome, valid once done */
     bool done;

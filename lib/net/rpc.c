@@ -90,6 +90,9 @@ void pm_endpoint_fail(pm_endpoint *endpoint, panicmon_err status, const char *re
 
 void pm_endpoint_drop(pm_endpoint *endpoint)
 {
+    if (endpoint->ws != NULL) {
+        endpoint->rpc->counts.sockets--;
+    }
     pm_ws_free(endpoint->ws);
     endpoint->ws = NULL;
     endpoint->batch_limit = PM_BATCH_MAX;
@@ -122,7 +125,7 @@ static const pm_ws_events events = {on_opened, on_message, on_closed};
 
 static void free_endpoint(pm_endpoint *endpoint)
 {
-    pm_ws_free(endpoint->ws);
+    pm_endpoint_drop(endpoint);
     free(endpoint->url);
     free(endpoint->name);
     free(endpoint);
@@ -191,6 +194,7 @@ static void connect_endpoint(pm_endpoint *endpoint, int64_t now)
         return;
     }
     endpoint->rpc->counts.connects++;
+    endpoint->rpc->counts.sockets++;
 }
 
 /* ---- the interface ---- */
@@ -253,6 +257,11 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
     *call = (pm_call){.request = request, .since = now};
     pm_calls_append(&endpoint->fresh, call);
     endpoint->used = now;
+    if (!endpoint->in_to_send) {
+        endpoint->in_to_send = true;
+        endpoint->next_to_send = rpc->to_send;
+        rpc->to_send = endpoint;
+    }
     rpc->due = pm_earlier(rpc->due, pm_earlier(request->deadline, now + IDLE_MS));
 }
 
@@ -262,11 +271,12 @@ void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count)
     for (size_t i = 0; i < count; i++) {
         accept_request(rpc, requests[i], now);
     }
-    for (pm_endpoint *at = rpc->endpoints; at != NULL; at = at->next) {
-        if (at->fresh.first != NULL) {
-            connect_endpoint(at, now);
-            pm_endpoint_send(at);
-        }
+    while (rpc->to_send != NULL) {
+        pm_endpoint *endpoint = rpc->to_send;
+        rpc->to_send = endpoint->next_to_send;
+        endpoint->in_to_send = false;
+        connect_endpoint(endpoint, now);
+        pm_endpoint_send(endpoint);
     }
 }
 

@@ -16,6 +16,7 @@ typedef struct pm_rpc_counts {
     int64_t bytes_out;
     int64_t bytes_in;
     int64_t connects;
+    int64_t sockets; /* open or being opened now */
 } pm_rpc_counts;
 
 panicmon_err pm_rpc_new(pm_rpc **out, pm_loop *loop, panicmon_log *log, const char *component);

@@ -24,6 +24,7 @@ typedef struct pm_calls {
 
 typedef struct pm_endpoint {
     struct pm_endpoint *next;
+    struct pm_endpoint *next_to_send;
     pm_rpc *rpc;
     char *url;
     char *name;       /* scheme://host:port, for people */
@@ -32,6 +33,7 @@ typedef struct pm_endpoint {
     pm_calls pending; /* waiting for their replies; ids ascend */
     int64_t last_id;
     size_t batch_limit; /* most calls in one frame that this connection takes */
+    bool in_to_send;    /* of pm_rpc */
     bool worked;        /* a reply came over this connection */
     int64_t opened;     /* when it was last tried to connect; 0: never */
     int64_t used;       /* when something was last submitted */
@@ -44,6 +46,7 @@ struct pm_rpc {
     char *component;
     pm_map by_url;
     pm_endpoint *endpoints;
+    pm_endpoint *to_send; /* those that got calls inside pm_rpc_submit() */
     pm_rpc_counts counts;
     int64_t due; /* no deadline is before this */
 };

@@ -22,6 +22,7 @@ void panicmon_sink_free(panicmon_sink *sink)
 void pm_sink_init(panicmon_sink *sink, const pm_sink_ops *ops)
 {
     *sink = (panicmon_sink){.ops = ops};
+    sink->shown = &sink->counts;
     atomic_init(&sink->refs, 1);
 }
 

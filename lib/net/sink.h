@@ -51,6 +51,7 @@ struct panicmon_sink {
     atomic_int refs;
     const pm_sink_ops *ops;
     pm_sink_counts counts;
+    const pm_sink_counts *shown; /* the figures of a runtime: its own, a tee's those of its first */
 };
 
 struct pm_channel {

@@ -85,26 +85,27 @@ pm_segment *pm_segment_append(pm_spool *spool, uint64_t number)
     return made;
 }
 
-static bool begin_segment(pm_spool *spool)
+/* Gives NULL and errno when it cannot be. */
+static pm_segment *begin_segment(pm_spool *spool)
 {
     char name[PM_SEGMENT_NAME];
     pm_segment_name(spool->next_number, name);
     int fd = openat(spool->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return false;
+        return NULL;
     }
     pm_segment *made = pm_segment_append(spool, spool->next_number);
     if (made == NULL) {
         (void)close(fd);
         (void)unlinkat(spool->dir, name, 0);
         errno = ENOMEM;
-        return false;
+        return NULL;
     }
     spool->next_number++;
     made->fd = fd;
     spool->dir_dirty = true;
     spool->last = made;
-    return true;
+    return made;
 }
 
 /* Gives 0 or an errno. What was written of a record that failed is cut off again. */
@@ -125,15 +126,9 @@ static int write_record(pm_segment *at, const pm_buf *record)
 /* Gives the segment it was written to, or NULL. */
 static pm_segment *append(pm_spool *spool, const pm_buf *record)
 {
-    int failed = record->failed ? ENOMEM : 0;
-    if (failed == 0 && spool->last == NULL && !begin_segment(spool)) {
-        failed = errno;
-    }
-    pm_segment *at = spool->last;
-    if (failed == 0) {
-        failed = write_record(at, record);
-    }
-    if (failed != 0) {
+    pm_segment *at = spool->last != NULL ? spool->last : begin_segment(spool);
+    int failed = at == NULL ? errno : record->failed ? ENOMEM : write_record(at, record);
+    if (at == NULL || failed != 0) {
         if (failed == EIO && at != NULL) {
             end_segment(spool); /* whatever its end looks like, nothing follows it */
         }
@@ -204,12 +199,12 @@ bool pm_spool_compact_begin(pm_spool *spool)
     if (spool->last != NULL) {
         end_segment(spool);
     }
-    bool begun = begin_segment(spool);
-    if (begun) {
-        spool->compacting = spool->last->number;
+    const pm_segment *begun = begin_segment(spool);
+    if (begun != NULL) {
+        spool->compacting = begun->number;
     }
     pthread_mutex_unlock(&spool->lock);
-    return begun;
+    return begun != NULL;
 }
 
 void pm_spool_compact_end(pm_spool *spool, bool whole)
@@ -220,7 +215,7 @@ void pm_spool_compact_end(pm_spool *spool, bool whole)
             whole = fdatasync(at->fd) == 0;
         }
     }
-    while (whole && spool->first->number < spool->compacting) {
+    while (whole && spool->first != NULL && spool->first->number < spool->compacting) {
         pm_segment *next = spool->first->next;
         remove_segment(spool, spool->first);
         spool->first = next;
@@ -259,6 +254,7 @@ static void sync_all(pm_spool *spool)
             continue;
         }
         at->dirty = false;
+        panicmon_log *log = spool->log;
         int fd = fcntl(at->fd, F_DUPFD_CLOEXEC, 0);
         pthread_mutex_unlock(&spool->lock);
         int failed = fd < 0 || fdatasync(fd) != 0 ? errno : 0;
@@ -266,8 +262,8 @@ static void sync_all(pm_spool *spool)
             (void)close(fd);
         }
         if (failed != 0) {
-            pm_logf(spool->log, PANICMON_LOG_ERROR, COMPONENT,
-                    "could not be brought to the disk: %s", strerror(failed));
+            pm_logf(log, PANICMON_LOG_ERROR, COMPONENT, "could not be brought to the disk: %s",
+                    strerrordesc_np(failed));
         }
         pthread_mutex_lock(&spool->lock);
         at = failed != 0 ? NULL : spool->first;
@@ -284,8 +280,9 @@ static void tell_failure(pm_spool *spool)
         return;
     }
     spool->note_failed = 0;
+    panicmon_log *log = spool->log;
     pthread_mutex_unlock(&spool->lock);
-    pm_logf(spool->log, PANICMON_LOG_ERROR, COMPONENT,
+    pm_logf(log, PANICMON_LOG_ERROR, COMPONENT,
             "could not be written, messages are in memory only: %s",
             strerror_r(failed, why, sizeof why));
     pthread_mutex_lock(&spool->lock);
@@ -325,14 +322,14 @@ static void sync_main(void *arg)
 static panicmon_err open_dir(pm_spool *spool, const char *path, panicmon_error **err)
 {
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return pm_error_setf(err, PANICMON_ERR_SYSTEM, "%s: %s", path, strerror(errno));
+        return pm_error_setf(err, PANICMON_ERR_SYSTEM, "%s: %s", path, strerrordesc_np(errno));
     }
     spool->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (spool->dir >= 0) {
         spool->lock_fd = openat(spool->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     }
     if (spool->lock_fd < 0) {
-        return pm_error_setf(err, PANICMON_ERR_SYSTEM, "%s: %s", path, strerror(errno));
+        return pm_error_setf(err, PANICMON_ERR_SYSTEM, "%s: %s", path, strerrordesc_np(errno));
     }
     if (flock(spool->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return pm_error_setf(err, PANICMON_ERR_STATE, "%s: another process uses it", path);

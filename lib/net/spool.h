@@ -37,7 +37,7 @@ uint64_t pm_spool_add(pm_spool *spool, uint64_t seq, const char *lane,
                       const struct pm_message *message);
 /* A message of that segment was confirmed or dropped. The oldest segments go when all of theirs
  * were. */
-void pm_spool_settled(pm_spool *spool, uint64_t segment, uint64_t seq);
+void pm_spool_settled(pm_spool *spool, uint64_t number, uint64_t seq);
 
 /* Whether much of what is on disk is settled, `live` bytes being in use. Then: begin, add all that
  * is not settled again in order, and end; the old segments go if all was written. */

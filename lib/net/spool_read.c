@@ -182,6 +182,7 @@ static panicmon_err list_segments(pm_spool *spool)
         }
         return PANICMON_ERR_SYSTEM;
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the listing is ours alone */
     for (const struct dirent *at; status == PANICMON_OK && (at = readdir(listing)) != NULL;) {
         uint64_t number;
         if (!number_of(at->d_name, &number)) {

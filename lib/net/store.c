@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/map.h"
 
@@ -24,7 +25,7 @@ typedef struct local_store {
     int lock_file; /* held while open: one writer per directory */
 } local_store;
 
-static panicmon_err local_load(pm_store *base, const char *key, pm_buf *value);
+static panicmon_err local_load(pm_store *base, const char *key, int64_t until_ms, pm_buf *value);
 static panicmon_err local_save(pm_store *base, const char *key, const void *value, size_t len);
 static void local_free(pm_store *base);
 
@@ -147,8 +148,9 @@ static panicmon_err save_file(int dir, const char *name, const void *value, size
     return status;
 }
 
-static panicmon_err local_load(pm_store *base, const char *key, pm_buf *value)
+static panicmon_err local_load(pm_store *base, const char *key, int64_t until_ms, pm_buf *value)
 {
+    (void)until_ms;
     local_store *store = (local_store *)base;
     panicmon_err status = PANICMON_ERR_NOENT;
     pm_buf name = {0};
@@ -227,7 +229,18 @@ static void local_free(pm_store *base)
 
 panicmon_err pm_store_load(pm_store *store, const char *key, pm_buf *value)
 {
-    return store->ops->load(store, key, value);
+    return store->ops->load(store, key, pm_mono_ms() + PM_STORE_WAIT_MS, value);
+}
+
+panicmon_err pm_store_load_until(pm_store *store, const char *key, int64_t until_ms, pm_buf *value)
+{
+    int64_t most = pm_mono_ms() + PM_STORE_WAIT_MS;
+    return store->ops->load(store, key, pm_earlier(until_ms, most), value);
+}
+
+panicmon_err pm_store_sync(pm_store *store, int64_t until_ms)
+{
+    return store->ops->sync == NULL ? PANICMON_OK : store->ops->sync(store, until_ms);
 }
 
 panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, size_t len)

@@ -1,5 +1,5 @@
 /* store.h: the state store: small values under text keys. Shared by all threads; a call blocks no
- * longer than STORE_WAIT_MS or one write to disk takes. */
+ * longer than PM_STORE_WAIT_MS or one write to disk takes. */
 #ifndef PM_STORE_H
 #define PM_STORE_H
 
@@ -9,14 +9,15 @@
 #include "base/buf.h"
 
 /* How long a load may wait for a store that is away. */
-#define PM_STORE_WAIT_MS 2000
+#define PM_STORE_WAIT_MS 1000
 
 typedef struct pm_store pm_store;
 
 /* A kind of store; its object begins with a pm_store. All functions are called by any thread. */
 typedef struct pm_store_ops {
-    panicmon_err (*load)(pm_store *store, const char *key, pm_buf *value);
+    panicmon_err (*load)(pm_store *store, const char *key, int64_t until_ms, pm_buf *value);
     panicmon_err (*save)(pm_store *store, const char *key, const void *value, size_t len);
+    panicmon_err (*sync)(pm_store *store, int64_t until_ms); /* NULL: a save is at once for good */
     void (*free)(pm_store *store);
 } pm_store_ops;
 
@@ -31,12 +32,18 @@ panicmon_err pm_store_new_dir(pm_store **out, const char *path, panicmon_error *
 /* In Redis, under keys that begin with `prefix`: redis://[[user]:password@]host[:port][/database]
  * or unix:/path[?db=N]. Calls never talk to the server themselves: a thread does, and keeps what
  * was read and written in memory. While Redis is away saves succeed and are sent later; loads of
- * keys not seen before fail with ERR_REDIS after PM_STORE_WAIT_MS. */
+ * keys not seen before fail with ERR_REDIS. */
 panicmon_err pm_store_new_redis(pm_store **out, const char *url, const char *prefix,
                                 panicmon_log *log, panicmon_error **err);
-/* ERR_NOENT: no such key. The value is appended to `value`. */
+/* ERR_NOENT: no such key. ERR_REDIS: it is not known and the store is away. The value is appended
+ * to `value`. */
 panicmon_err pm_store_load(pm_store *store, const char *key, pm_buf *value);
+/* The same, but waits no longer than `until_ms` (pm_mono_ms()). */
+panicmon_err pm_store_load_until(pm_store *store, const char *key, int64_t until_ms, pm_buf *value);
 panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, size_t len);
+/* Waits until all that was saved is stored for good: ERR_TIMEOUT after `until_ms`; ERR_REDIS at
+ * once when the store is away. */
+panicmon_err pm_store_sync(pm_store *store, int64_t until_ms);
 void pm_store_free(pm_store *store);
 
 #endif

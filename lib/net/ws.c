@@ -22,6 +22,8 @@
 #include <libwebsockets.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "net/ev.h"
 
 #define PROTOCOL "panicmon"
 /* Descriptors beside those the loop was made for: the watches, and wires that are being dropped. */
@@ -37,8 +39,11 @@
 #define WAIT_MAX 3600000
 /* Turns without any event in one millisecond before it is waited out; see rest(). */
 #define TURNS_MAX 4
+/* Turns in which a wake is noticed. */
+#define WAKE_TURNS 8
 
 struct pm_carrier {
+    pm_ev *ev; /* what it runs on, when the loop is a large one */
     struct lws_context *context;
     struct lws_vhost *vhosts[2]; /* plain and TLS, made when first needed */
     lws_sorted_usec_list_t alarm;
@@ -140,15 +145,21 @@ static void on_established(pm_ws *ws, struct lws *wire)
     pm_conn_opened(ws);
 }
 
-static int on_writable(pm_ws *ws, struct lws *wire)
+static int write_first(pm_ws *ws, struct lws *wire)
 {
     ws_out *out = ws->first;
-    if (out == NULL) {
-        return 0;
-    }
     int sent = lws_write(wire, out->bytes + LWS_PRE, out->len, LWS_WRITE_TEXT);
     ws->first = out->next;
     free(out);
+    return sent;
+}
+
+static int on_writable(pm_ws *ws, struct lws *wire)
+{
+    if (ws->first == NULL) {
+        return 0;
+    }
+    int sent = write_first(ws, wire);
     if (ws->first != NULL) {
         (void)lws_callback_on_writable(wire);
     }
@@ -266,19 +277,39 @@ static void silence_log(void)
     }
 }
 
+/* For large loops: what their owners ask, and how often, tells whether a peer lives. Each ping
+ * would cost a walk over the timers of all connections. */
+static const lws_retry_bo_t no_pings = {
+    .secs_since_valid_ping = 0xfff0,
+    .secs_since_valid_hangup = 0xfff8,
+};
+
+static const lws_retry_bo_t *liveness_of(const pm_loop *loop)
+{
+    return loop->large ? &no_pings : &liveness;
+}
+
 static struct lws_context *make_context(pm_loop *loop)
 {
+    void *ev_loops[1] = {NULL};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
         .user = loop,
-        .fd_limit_per_thread = (unsigned int)loop->net->loop_fds + FDS_EXTRA,
+        /* without a limit connections are found by their descriptor instead of by a search */
+        .fd_limit_per_thread =
+            loop->large ? 0 : (unsigned int)loop->net->loop_fds + FDS_EXTRA,
         .pt_serv_buf_size = READ_SIZE + LWS_PRE,
         .max_http_header_data2 = HEADER_SIZE,
-        .retry_and_idle_policy = &liveness,
+        .retry_and_idle_policy = liveness_of(loop),
         .timeout_secs = (unsigned int)(loop->net->connect_timeout_ms / 1000) + 2,
     };
     struct sigaction pipe_action;
+    if (loop->carrier->ev != NULL) {
+        ev_loops[0] = pm_ev_loop(loop->carrier->ev);
+        info.foreign_loops = ev_loops;
+        info.options |= LWS_SERVER_OPTION_LIBEV;
+    }
     pthread_mutex_lock(&making);
     silence_log();
     if (!made_index) {
@@ -324,14 +355,28 @@ panicmon_err pm_carrier_new(pm_loop *loop)
         return PANICMON_ERR_NOMEM;
     }
     loop->carrier = carrier;
+    if (loop->large && pm_ev_new(&carrier->ev) != PANICMON_OK) {
+        free(carrier);
+        return PANICMON_ERR_SYSTEM;
+    }
     carrier->context = make_context(loop);
+    if (carrier->context == NULL && carrier->ev != NULL) {
+        pm_ev_free(carrier->ev);
+        carrier->ev = NULL;
+        carrier->context = make_context(loop);
+        pm_logf(loop->net->log, PANICMON_LOG_WARNING, "net",
+                "libwebsockets cannot use libev (is its plug-in evlib_ev installed?): each "
+                "wake-up will cost time for every connection");
+    }
     if (carrier->context == NULL || find_vhost(loop, false) == NULL) {
         pm_carrier_free(loop);
         return PANICMON_ERR_SYSTEM; /* memory or descriptors: it does not say which */
     }
     /* Short of descriptors it goes on without the one that wakes it. */
     lws_cancel_service(carrier->context);
-    (void)lws_service(carrier->context, -1);
+    for (int turns = 0; turns < WAKE_TURNS && !carrier->wakes; turns++) {
+        pm_carrier_run(loop, 0);
+    }
     if (!carrier->wakes) {
         pm_carrier_free(loop);
         return PANICMON_ERR_SYSTEM;
@@ -341,8 +386,16 @@ panicmon_err pm_carrier_new(pm_loop *loop)
 
 void pm_carrier_free(pm_loop *loop)
 {
-    lws_context_destroy(loop->carrier->context);
-    free(loop->carrier);
+    pm_carrier *carrier = loop->carrier;
+    if (carrier->context != NULL) {
+        pthread_mutex_lock(&making); /* the event library is loaded and unloaded with contexts */
+        lws_context_destroy(carrier->context);
+        pthread_mutex_unlock(&making);
+    }
+    if (carrier->ev != NULL) {
+        pm_ev_free(carrier->ev);
+    }
+    free(carrier);
     loop->carrier = NULL;
 }
 
@@ -386,6 +439,10 @@ static void rest(pm_carrier *carrier)
 void pm_carrier_run(pm_loop *loop, int64_t wait_ms)
 {
     pm_carrier *carrier = loop->carrier;
+    if (carrier->ev != NULL) {
+        pm_ev_run(carrier->ev, wait_ms);
+        return;
+    }
     if (wait_ms == 0) {
         (void)lws_service(carrier->context, -1);
         return;
@@ -423,7 +480,7 @@ bool pm_carrier_connect(pm_ws *ws, const char *address)
         .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
         .local_protocol_name = PROTOCOL,
         .userdata = ws,
-        .retry_and_idle_policy = &liveness,
+        .retry_and_idle_policy = liveness_of(ws->loop),
         .alpn = "http/1.1",
     };
     if (url->tls) { /* the name is checked in on_certificate() */
@@ -438,9 +495,21 @@ bool pm_carrier_connect(pm_ws *ws, const char *address)
     return ws->wire != NULL;
 }
 
+/* On a large loop the socket is tried at once: asking whether it takes something would cost more
+ * than finding out. What it does not take libwebsockets keeps, and sends before anything else. */
 void pm_carrier_want_write(pm_ws *ws)
 {
-    (void)lws_callback_on_writable(ws->wire);
+    struct lws *wire = ws->wire;
+    while (ws->loop->carrier->ev != NULL && ws->first != NULL && !lws_partial_buffered(wire)) {
+        if (write_first(ws, wire) < 0) {
+            pm_carrier_drop(ws);
+            pm_conn_lost(ws, PANICMON_ERR_WS, "the connection broke");
+            return;
+        }
+    }
+    if (ws->first != NULL) {
+        (void)lws_callback_on_writable(wire);
+    }
 }
 
 void pm_carrier_drop(pm_ws *ws)
@@ -454,4 +523,7 @@ void pm_carrier_drop(pm_ws *ws)
     (void)shutdown(lws_get_socket_fd(wire), SHUT_RDWR);
     detach(ws, wire);
     lws_set_timeout(wire, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    if (ws->loop->carrier->ev != NULL) { /* there, timers are looked at after events only */
+        lws_cancel_service(ws->loop->carrier->context);
+    }
 }

@@ -23,6 +23,7 @@ typedef struct pm_net_options {
     size_t message_limit;       /* largest message taken from a peer, bytes */
     int64_t connect_timeout_ms; /* name, TCP, TLS and upgrade together */
     size_t loop_fds;            /* descriptors one loop must hold; 0: enough for one monitor */
+    size_t connects;            /* connections being opened at once, all loops; 0: no limit */
 } pm_net_options;
 
 panicmon_err pm_net_new(pm_net **out, const pm_net_options *options);
@@ -31,6 +32,8 @@ void pm_net_free(pm_net *net); /* after its loops */
 typedef struct pm_loop pm_loop;
 
 panicmon_err pm_loop_new(pm_loop **out, pm_net *net);
+/* A loop for as many connections as the process may have. It costs more memory, once. */
+panicmon_err pm_loop_new_large(pm_loop **out, pm_net *net);
 void pm_loop_free(pm_loop *loop); /* frees the connections left on it */
 /* Makes a pm_loop_wait() that runs now, or else the next one, return soon. Any thread. */
 void pm_loop_wake(pm_loop *loop);

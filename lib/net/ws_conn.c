@@ -19,6 +19,34 @@
 /* A receive buffer that grew larger is given back after its message. */
 #define TEXT_KEEP 16384
 
+/* So many connections are opened at once as net->connects says. One that takes longer than
+ * PERMIT_MS does not count any more: a few peers that never answer must not keep out the rest. */
+#define PERMIT_MS 1000
+/* How soon it asks again, and up to as much later. */
+#define PERMIT_AGAIN_MS 10
+
+static bool take_permit(pm_ws *ws, int64_t now)
+{
+    pm_net *net = ws->loop->net;
+    size_t others = atomic_fetch_add(&net->connecting, 1);
+    if (net->connects > 0 && others >= net->connects) {
+        atomic_fetch_sub(&net->connecting, 1);
+        ws->ready_at = now + PERMIT_AGAIN_MS + (int64_t)(others % PERMIT_AGAIN_MS);
+        return false;
+    }
+    ws->permitted = true;
+    ws->permit_end = now + PERMIT_MS;
+    return true;
+}
+
+static void drop_permit(pm_ws *ws)
+{
+    if (ws->permitted) {
+        atomic_fetch_sub(&ws->loop->net->connecting, 1);
+        ws->permitted = false;
+    }
+}
+
 static void unlink_ws(pm_ws *ws)
 {
     if (ws->loop->cursor == ws) {
@@ -45,6 +73,9 @@ static void move_to(pm_ws *ws, ws_state state)
     bool quiet = state == WS_OPEN || state == WS_CLOSED;
     bool was_quiet = ws->state == WS_OPEN || ws->state == WS_CLOSED;
     ws->state = state;
+    if (state != WS_CONNECTING) {
+        drop_permit(ws);
+    }
     if (quiet != was_quiet) {
         unlink_ws(ws);
         link_ws(ws, quiet ? &ws->loop->quiet : &ws->loop->busy);
@@ -155,6 +186,10 @@ static void end_late(pm_ws *ws)
 static void try_next_address(pm_ws *ws, int64_t now)
 {
     ws_target *target = ws->target;
+    if (now < target->deadline && !take_permit(ws, now)) {
+        move_to(ws, WS_READY);
+        return;
+    }
     while (target->tried < target->addresses.count && now < target->deadline) {
         int64_t left = (int64_t)(target->addresses.count - target->tried);
         int64_t share = (target->deadline - now) / left;
@@ -203,11 +238,17 @@ static void work(pm_ws *ws, int64_t now)
         look_up(ws, now);
         break;
     case WS_READY:
-        try_next_address(ws, now);
+        if (now >= ws->ready_at) {
+            try_next_address(ws, now);
+        }
         break;
     case WS_CONNECTING:
+        if (now >= ws->permit_end) {
+            drop_permit(ws);
+        }
         if (now >= ws->target->next_address) {
             pm_carrier_drop(ws);
+            drop_permit(ws);
             set_problem(ws, "no answer while connecting");
             try_next_address(ws, now);
         }
@@ -238,6 +279,10 @@ int64_t pm_conn_due(const pm_loop *loop)
             break;
         case WS_CONNECTING:
             due = pm_earlier(due, ws->target->next_address);
+            due = ws->permitted ? pm_earlier(due, ws->permit_end) : due;
+            break;
+        case WS_READY:
+            due = pm_earlier(due, ws->ready_at);
             break;
         default:
             return 0;
@@ -390,6 +435,7 @@ void pm_ws_free(pm_ws *ws)
         *ws->freed = true;
     }
     pm_carrier_drop(ws);
+    drop_permit(ws);
     unlink_ws(ws);
     free_target(ws);
     while (ws->first != NULL) {

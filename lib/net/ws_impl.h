@@ -19,6 +19,7 @@ typedef struct pm_carrier pm_carrier; /* the libwebsockets side of a loop */
 struct pm_loop {
     pm_net *net;
     pm_carrier *carrier;
+    bool large; /* for thousands of connections */
     atomic_bool woken;
     bool dispatched; /* a callback of a user ran in this pm_loop_wait() */
     int watch_set;   /* epoll descriptor of the watches, closed by the carrier; -1: none yet */
@@ -61,7 +62,10 @@ struct pm_ws {
     void *user;
     ws_state state;
     ws_target *target;
-    struct lws *wire;     /* NULL: none */
+    struct lws *wire; /* NULL: none */
+    bool permitted;   /* counts as one that is being opened, until `permit_end` */
+    int64_t permit_end;
+    int64_t ready_at;     /* WS_READY: when to ask for a permit again */
     bool checked;         /* the peer's certificate was found to be for our host */
     bool *freed;          /* set while a callback runs; pm_ws_free() tells the caller so */
     ws_out *first, *last; /* to be sent */

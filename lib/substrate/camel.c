@@ -16,12 +16,18 @@ static bool is_capital(char c) /* or a digit */
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z') {
+        c = (char)(c - 'A' + 'a');
+    }
+    return c;
 }
 
 static char upper(char c)
 {
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    if (c >= 'a' && c <= 'z') {
+        c = (char)(c - 'a' + 'A');
+    }
+    return c;
 }
 
 /* How many letters at the start of a word become lower case. */
@@ -67,11 +73,13 @@ void pm_camel_add(pm_buf *out, pm_name name)
         }
         size_t low = lowered(name.text + at, end - at);
         for (size_t i = at; i < end; i++) {
-            char c = i - at < low ? lower(name.text[i]) : name.text[i];
-            if (i == at) {
-                c = first ? lower(c) : upper(c);
+            if (i == at && !first) {
+                add_char(out, upper(name.text[i]));
+            } else if (i == at || i - at < low) {
+                add_char(out, lower(name.text[i]));
+            } else {
+                add_char(out, name.text[i]);
             }
-            add_char(out, c);
         }
         first = first && end == at;
         at = end;

@@ -16,7 +16,14 @@ typedef struct pm_encode {
     pm_buf *path; /* where the place is written on failure */
     const char *failure;
     unsigned depth;
+    bool no_memory; /* then the failure is nobody's fault */
 } pm_encode;
+
+static void drop(pm_encode *encode, pm_buf *buf)
+{
+    encode->no_memory = encode->no_memory || buf->failed;
+    pm_buf_free(buf);
+}
 
 static bool fail(pm_encode *encode, const pm_place *place, const char *failure)
 {
@@ -42,7 +49,8 @@ static bool is_hex(const pm_buf *text)
 }
 
 /* Digits with a sign, or hex text with the highest byte first. */
-static bool parse_integer(const char *text, size_t len, pm_u256 *out, bool *negative)
+static bool parse_integer(pm_encode *encode, const char *text, size_t len, pm_u256 *out,
+                          bool *negative)
 {
     *negative = len > 0 && text[0] == '-';
     if (*negative) {
@@ -56,20 +64,22 @@ static bool parse_integer(const char *text, size_t len, pm_u256 *out, bool *nega
         for (size_t i = 0; done && i < bytes.len; i++) {
             out->bytes[i] = (uint8_t)bytes.data[bytes.len - 1 - i];
         }
-        pm_buf_free(&bytes);
+        drop(encode, &bytes);
         return done;
     }
     return pm_u256_parse(out, text, len);
 }
 
-static bool read_integer(pm_json value, pm_u256 *out, bool *negative)
+static bool read_integer(pm_encode *encode, pm_json value, pm_u256 *out, bool *negative)
 {
     if (!pm_json_is(value, '"')) {
-        return pm_json_is(value, '0') && parse_integer(value.text, value.len, out, negative);
+        return pm_json_is(value, '0') &&
+               parse_integer(encode, value.text, value.len, out, negative);
     }
     pm_buf text = {0};
-    bool done = string_of(value, &text) && parse_integer(text.data, text.len, out, negative);
-    pm_buf_free(&text);
+    bool done =
+        string_of(value, &text) && parse_integer(encode, text.data, text.len, out, negative);
+    drop(encode, &text);
     return done;
 }
 
@@ -79,7 +89,7 @@ static bool encode_integer(pm_encode *encode, uint8_t primitive, pm_json value,
     pm_u256 number;
     bool negative;
     size_t bits = 8 * pm_primitive_size(primitive);
-    if (!read_integer(value, &number, &negative)) {
+    if (!read_integer(encode, value, &number, &negative)) {
         return fail(encode, place, "not an integer");
     }
     size_t used = pm_u256_bits(&number);
@@ -119,7 +129,7 @@ static bool encode_char(pm_encode *encode, pm_json value, const pm_place *place)
         const uint8_t bytes[4] = {(uint8_t)c, (uint8_t)(c >> 8), (uint8_t)(c >> 16), 0};
         pm_buf_add(encode->out, bytes, sizeof bytes);
     }
-    pm_buf_free(&text);
+    drop(encode, &text);
     return done || fail(encode, place, "not a text of one character");
 }
 
@@ -131,7 +141,7 @@ static bool encode_text(pm_encode *encode, pm_json value, const pm_place *place)
         pm_scale_put_length(encode->out, text.len);
         pm_buf_add(encode->out, text.data, text.len);
     }
-    pm_buf_free(&text);
+    drop(encode, &text);
     return done || fail(encode, place, "not a text");
 }
 
@@ -167,7 +177,7 @@ static bool encode_compact(pm_encode *encode, uint32_t inner, pm_json value, con
     if (empty) {
         return true;
     }
-    if (!read_integer(value, &number, &negative) || negative ||
+    if (!read_integer(encode, value, &number, &negative) || negative ||
         pm_u256_bits(&number) > 8 * pm_primitive_size(primitive)) {
         return fail(encode, place, "not an integer that fits");
     }
@@ -200,8 +210,8 @@ static bool encode_bytes(pm_encode *encode, const pm_type *type, pm_json value,
         }
         pm_buf_add(encode->out, bytes.data, bytes.len);
     }
-    pm_buf_free(&text);
-    pm_buf_free(&bytes);
+    drop(encode, &text);
+    drop(encode, &bytes);
     return done;
 }
 
@@ -244,17 +254,17 @@ static bool encode_list(pm_encode *encode, const pm_type *type, pm_json value,
 }
 
 /* Whether a JSON key is the name, as it stands or in camelCase. */
-static bool names(const pm_metadata *metadata, uint32_t place, pm_json key)
+static bool names(pm_encode *encode, uint32_t place, pm_json key)
 {
-    pm_name name = pm_name_at(metadata, place);
+    pm_name name = pm_name_at(encode->metadata, place);
     pm_buf text = {0};
     pm_buf camel = {0};
     pm_camel_add(&camel, name);
     bool same = string_of(key, &text) && !camel.failed &&
                 ((text.len == name.len && memcmp(text.data, name.text, name.len) == 0) ||
                  (text.len == camel.len && memcmp(text.data, camel.data, camel.len) == 0));
-    pm_buf_free(&text);
-    pm_buf_free(&camel);
+    drop(encode, &text);
+    drop(encode, &camel);
     return same;
 }
 
@@ -268,7 +278,7 @@ static bool encode_object(pm_encode *encode, const pm_field *fields, uint32_t co
         pm_json member;
         bool found = false;
         while (!found && pm_json_next_member(value, &at, &key, &member)) {
-            found = names(encode->metadata, fields[i].name, key);
+            found = names(encode, fields[i].name, key);
         }
         if (!found) {
             return fail(encode, &here, "the field is missing");
@@ -319,11 +329,11 @@ static bool encode_tuple(pm_encode *encode, const pm_type *type, pm_json value,
     return encode_fields(encode, type->first, type->count, value, place);
 }
 
-static const pm_variant *find_variant(const pm_encode *encode, const pm_type *type, pm_json name)
+static const pm_variant *find_variant(pm_encode *encode, const pm_type *type, pm_json name)
 {
     for (uint32_t i = 0; i < type->count; i++) {
         const pm_variant *variant = &encode->metadata->variants.at[type->first + i];
-        if (names(encode->metadata, variant->name, name)) {
+        if (names(encode, variant->name, name)) {
             return variant;
         }
     }
@@ -422,8 +432,8 @@ static bool encode_bits(pm_encode *encode, const pm_type *type, pm_json value,
         pm_scale_put_length(encode->out, (uint64_t)bits);
         pm_buf_add(encode->out, bytes.data, bytes.len);
     }
-    pm_buf_free(&text);
-    pm_buf_free(&bytes);
+    drop(encode, &text);
+    drop(encode, &bytes);
     return done || fail(encode, place, "not {\"bits\": n, \"bytes\": \"0x..\"} that fit");
 }
 
@@ -472,11 +482,12 @@ panicmon_err pm_encode_json(const pm_metadata *metadata, uint32_t type, const ch
     if (!pm_type_exists(metadata, type)) {
         return pm_error_setf(err, PANICMON_ERR_NOENT, "the metadata has no type %u", type);
     }
-    if (!encode_type(&encode, type, value, NULL)) {
+    bool done = encode_type(&encode, type, value, NULL);
+    if (encode.no_memory || out->failed) {
+        code = panicmon_error_set(err, PANICMON_ERR_NOMEM, "out of memory");
+    } else if (!done) {
         code = pm_error_setf(err, PANICMON_ERR_INVAL, "%s%s: %s", what != NULL ? what : "value",
                              path.data != NULL ? path.data : "", encode.failure);
-    } else if (out->failed) {
-        code = panicmon_error_set(err, PANICMON_ERR_NOMEM, "out of memory");
     }
     pm_buf_free(&path);
     return code;

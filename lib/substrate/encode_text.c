@@ -24,7 +24,10 @@ static panicmon_err add_scale(const pm_metadata *metadata, uint32_t type, const 
 {
     panicmon_err code;
     pm_buf bytes = {0};
-    if (!pm_hex_parse(text.text, text.len, &bytes)) {
+    bool read = pm_hex_parse(text.text, text.len, &bytes);
+    if (bytes.failed) {
+        code = panicmon_error_set(err, PANICMON_ERR_NOMEM, "out of memory");
+    } else if (!read) {
         code = pm_error_setf(err, PANICMON_ERR_INVAL, "%s: not valid hex text",
                              what != NULL ? what : "value");
     } else {

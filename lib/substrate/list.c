@@ -35,12 +35,12 @@ static void add_storage(const pm_metadata *metadata, uint32_t place, pm_buf *out
     pm_buf_char(out, '{');
     add_name(out, "name", item.name);
     pm_buf_format(out, ",\"modifier\":\"%s\",\"hashers\":[", modifiers[item.modifier]);
-    for (uint32_t i = 0; i < item.key_count; i++) {
+    for (uint32_t i = 0; i < item.key_count && pm_list_room(out); i++) {
         separate(out, i);
         pm_buf_format(out, "\"%s\"", pm_hasher_name((pm_hasher)item.hashers[i]));
     }
     pm_buf_text(out, "],\"keys\":[");
-    for (uint32_t i = 0; i < item.key_count; i++) {
+    for (uint32_t i = 0; i < item.key_count && pm_list_room(out); i++) {
         separate(out, i);
         add_type(metadata, item.key_types[i], out);
     }
@@ -65,7 +65,7 @@ static void add_event(const pm_metadata *metadata, const pm_variant *event, pm_b
     pm_buf_char(out, '{');
     add_name(out, "name", pm_name_at(metadata, event->name));
     pm_buf_format(out, ",\"index\":%u,\"fields\":[", event->index);
-    for (uint32_t i = 0; i < event->count; i++) {
+    for (uint32_t i = 0; i < event->count && pm_list_room(out); i++) {
         separate(out, i);
         pm_buf_char(out, '{');
         if (fields[i].name != 0) {
@@ -90,19 +90,19 @@ static void add_pallet(const pm_metadata *metadata, const pm_pallet *pallet, pm_
         add_name(out, "prefix", pm_name_at(metadata, pallet->prefix));
     }
     pm_buf_text(out, ",\"storage\":[");
-    for (uint32_t i = 0; i < pallet->storage_count && !out->failed; i++) {
+    for (uint32_t i = 0; i < pallet->storage_count && pm_list_room(out); i++) {
         separate(out, i);
         add_storage(metadata, pallet->storage + i, out);
     }
     pm_buf_text(out, "],\"constants\":[");
-    for (uint32_t i = 0; i < pallet->constant_count && !out->failed; i++) {
+    for (uint32_t i = 0; i < pallet->constant_count && pm_list_room(out); i++) {
         separate(out, i);
         add_constant(metadata, pallet->constants + i, out);
     }
     pm_buf_text(out, "],\"events\":[");
     if (pallet->events != PM_NO_TYPE) {
         const pm_type *events = pm_type_get(metadata, pallet->events);
-        for (uint32_t i = 0; i < events->count && !out->failed; i++) {
+        for (uint32_t i = 0; i < events->count && pm_list_room(out); i++) {
             separate(out, i);
             add_event(metadata, &metadata->variants.at[events->first + i], out);
         }
@@ -121,7 +121,7 @@ static void add_method(const pm_metadata *metadata, const pm_method *method, pm_
     pm_buf_char(out, '{');
     add_name(out, "name", pm_name_at(metadata, method->name));
     pm_buf_text(out, ",\"inputs\":[");
-    for (uint32_t i = 0; i < count && !out->failed; i++) {
+    for (uint32_t i = 0; i < count && pm_list_room(out); i++) {
         uint32_t one = 1;
         (void)pm_path_next(&in, &one, &name);
         (void)pm_scale_compact_u32(&in, &type);
@@ -142,7 +142,7 @@ static void add_api(const pm_metadata *metadata, const pm_api *api, pm_buf *out)
     pm_buf_char(out, '{');
     add_name(out, "name", pm_name_at(metadata, api->name));
     pm_buf_text(out, ",\"methods\":[");
-    for (uint32_t i = 0; i < api->method_count && !out->failed; i++) {
+    for (uint32_t i = 0; i < api->method_count && pm_list_room(out); i++) {
         separate(out, i);
         add_method(metadata, &metadata->methods.at[api->methods + i], out);
     }
@@ -153,12 +153,12 @@ void pm_metadata_list(const pm_metadata *metadata, pm_buf *out)
 {
     pm_buf_format(out, "{\"version\":%u,\"types\":%u,\"pallets\":[", metadata->version,
                   metadata->types.count);
-    for (uint32_t i = 0; i < metadata->pallets.count && !out->failed; i++) {
+    for (uint32_t i = 0; i < metadata->pallets.count && pm_list_room(out); i++) {
         separate(out, i);
         add_pallet(metadata, &metadata->pallets.at[i], out);
     }
     pm_buf_text(out, "],\"apis\":[");
-    for (uint32_t i = 0; i < metadata->apis.count && !out->failed; i++) {
+    for (uint32_t i = 0; i < metadata->apis.count && pm_list_room(out); i++) {
         separate(out, i);
         add_api(metadata, &metadata->apis.at[i], out);
     }

@@ -40,7 +40,7 @@ static void add_event(const pm_metadata *metadata, const pm_pallet *pallet, cons
 {
     const pm_field *fields = pm_fields_of(metadata, event->first);
     begin(metadata, "event", pallet, event->name, out);
-    for (uint32_t i = 0; i < event->count; i++) {
+    for (uint32_t i = 0; i < event->count && pm_list_room(out); i++) {
         pm_buf_text(out, i == 0 ? "(" : ", ");
         if (fields[i].name != 0) {
             add_name(out, pm_name_at(metadata, fields[i].name));
@@ -56,10 +56,10 @@ static void add_pallet(const pm_metadata *metadata, const pm_pallet *pallet, pm_
     pm_buf_text(out, "pallet ");
     add_name(out, pm_name_at(metadata, pallet->name));
     pm_buf_format(out, " (%u)\n", pallet->index);
-    for (uint32_t i = 0; i < pallet->storage_count && !out->failed; i++) {
+    for (uint32_t i = 0; i < pallet->storage_count && pm_list_room(out); i++) {
         add_storage(metadata, pallet, &metadata->storage.at[pallet->storage + i], out);
     }
-    for (uint32_t i = 0; i < pallet->constant_count && !out->failed; i++) {
+    for (uint32_t i = 0; i < pallet->constant_count && pm_list_room(out); i++) {
         const pm_item *item = &metadata->constants.at[pallet->constants + i];
         begin(metadata, "constant", pallet, item->name, out);
         pm_buf_text(out, " -> ");
@@ -68,7 +68,7 @@ static void add_pallet(const pm_metadata *metadata, const pm_pallet *pallet, pm_
     }
     if (pallet->events != PM_NO_TYPE) {
         const pm_type *events = pm_type_get(metadata, pallet->events);
-        for (uint32_t i = 0; i < events->count && !out->failed; i++) {
+        for (uint32_t i = 0; i < events->count && pm_list_room(out); i++) {
             add_event(metadata, pallet, &metadata->variants.at[events->first + i], out);
         }
     }
@@ -81,7 +81,7 @@ static void add_method(const pm_metadata *metadata, const pm_method *method, pm_
     pm_buf_char(out, '_');
     add_name(out, pm_name_at(metadata, method->name));
     pm_buf_char(out, '(');
-    for (uint32_t i = 0; i < method->input_count; i++) {
+    for (uint32_t i = 0; i < method->input_count && pm_list_room(out); i++) {
         pm_buf_text(out, i > 0 ? ", " : "");
         pm_type_describe(metadata, metadata->numbers.at[method->inputs + i], out);
     }
@@ -93,10 +93,10 @@ static void add_method(const pm_metadata *metadata, const pm_method *method, pm_
 void pm_metadata_list_text(const pm_metadata *metadata, pm_buf *out)
 {
     pm_buf_format(out, "metadata V%u, %u types\n", metadata->version, metadata->types.count);
-    for (uint32_t i = 0; i < metadata->pallets.count && !out->failed; i++) {
+    for (uint32_t i = 0; i < metadata->pallets.count && pm_list_room(out); i++) {
         add_pallet(metadata, &metadata->pallets.at[i], out);
     }
-    for (uint32_t i = 0; i < metadata->methods.count && !out->failed; i++) {
+    for (uint32_t i = 0; i < metadata->methods.count && pm_list_room(out); i++) {
         if (i == 0) {
             pm_buf_text(out, "runtime calls\n");
         }

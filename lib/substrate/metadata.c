@@ -11,11 +11,26 @@
 #include "substrate/ss58.h"
 #include "substrate/value.h"
 
-#define MAGIC_SIZE 5 /* "meta" and the version */
+#define MAGIC_SIZE 5     /* "meta" and the version */
+#define NAMES_MAX  16384 /* pallets, items and calls; chains have about a thousand */
 
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Whether a blob is hex text. Binary ones hold the "m" of "meta" among their first bytes. */
+static bool is_hex(const char *text, size_t len)
+{
+    if (len >= 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+        return true;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        if (i == len || text[i] == '\0' || strchr("0123456789abcdefABCDEF", text[i]) == NULL) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The blob as bytes of its own: hex text is read, anything else copied. */
@@ -26,9 +41,7 @@ static panicmon_err copy_bytes(pm_buf *out, const void *data, size_t len, panicm
         text++;
         len--;
     }
-    bool hex = len >= 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    hex = hex || (len >= 8 && memcmp(text, "6d657461", 8) == 0) ||
-          (len >= 2 && text[0] == '0' && text[1] == '1');
+    bool hex = is_hex(text, len);
     if (!hex) {
         len += (size_t)(text - (const char *)data);
         text = data;
@@ -114,6 +127,11 @@ static panicmon_err parse_all(pm_metadata *metadata, pm_scale in, panicmon_error
     if (metadata->version >= 15) {
         pm_parse_apis(&parse);
         pm_parse_tail(&parse);
+    }
+    uint64_t names = (uint64_t)metadata->pallets.count + metadata->storage.count +
+                     metadata->constants.count + metadata->methods.count;
+    if (pm_parse_ok(&parse) && names > NAMES_MAX) { /* the table of names could be made slow */
+        pm_parse_fail(&parse, "more pallets, items and calls than any chain has");
     }
     if (pm_parse_ok(&parse) && pm_scale_left(&parse.in) > 0) {
         pm_parse_fail(&parse, "bytes are left after the end");

@@ -1,168 +1,29 @@
-/* node_view.c: from replies to numbers, from numbers to PANIC's sample. No state. */
+/* node_view.c: from what a round read to PANIC's sample. No state. */
 #include "substrate/node_view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-
-void pm_node_facts_free(pm_node_facts *facts)
-{
-    pm_buf_free(&facts->chain);
-    pm_buf_free(&facts->version);
-    pm_buf_free(&facts->genesis);
-    pm_buf_free(&facts->spec_name);
-    pm_buf_free(&facts->properties);
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-/* The inside of a JSON string that holds no escapes; NULL text else. */
-static pm_json plain_string(pm_json value)
-{
-    if (!pm_json_is(value, '"') || memchr(value.text, '\\', value.len) != NULL) {
-        return (pm_json){0};
-    }
-    return (pm_json){.text = value.text + 1, .len = value.len - 2};
-}
-
-bool pm_read_health(pm_json result, pm_health *out)
-{
-    out->known = pm_json_int(pm_json_member(result, "peers"), &out->peers) &&
-                 pm_json_bool(pm_json_member(result, "isSyncing"), &out->is_syncing) &&
-                 pm_json_bool(pm_json_member(result, "shouldHavePeers"), &out->should_have_peers);
-    return out->known;
-}
-
-bool pm_read_sync_state(pm_json result, pm_node_view *view)
-{
-    pm_json highest = pm_json_member(result, "highestBlock");
-    view->best.known = pm_json_int(pm_json_member(result, "currentBlock"), &view->best.value);
-    view->target.known = pm_json_int(highest, &view->target.value);
-    return view->best.known &&
-           (view->target.known || highest.text == NULL || pm_json_is(highest, 'n'));
-}
-
-bool pm_read_header_number(pm_json result, pm_maybe *out)
-{
-    pm_json hex = plain_string(pm_json_member(result, "number"));
-    if (hex.len < 3 || hex.text[0] != '0' || hex.text[1] != 'x') {
-        return false;
-    }
-    int64_t value = 0;
-    for (size_t i = 2; i < hex.len; i++) {
-        int digit = hex_digit(hex.text[i]);
-        if (digit < 0 || value > INT64_MAX >> 4) {
-            return false;
-        }
-        value = value << 4 | digit;
-    }
-    *out = (pm_maybe){.known = true, .value = value};
-    return true;
-}
-
-static void add_value(pm_buf *out, pm_json value)
-{
-    if (value.text == NULL) {
-        pm_buf_text(out, "null");
-    } else {
-        pm_buf_add(out, value.text, value.len);
-    }
-}
-
-/* Nodes give one token as a bare value, several as an array; PANIC publishes arrays. */
-static void add_array(pm_buf *out, pm_json value)
-{
-    bool wrap = value.text != NULL && !pm_json_is(value, '[') && !pm_json_is(value, 'n');
-    if (wrap) {
-        pm_buf_char(out, '[');
-    }
-    add_value(out, value);
-    if (wrap) {
-        pm_buf_char(out, ']');
-    }
-}
-
-bool pm_read_properties(pm_json result, pm_buf *out)
-{
-    if (!pm_json_is(result, '{')) {
-        return false;
-    }
-    pm_buf_clear(out);
-    pm_buf_text(out, "{\"ss58Format\": ");
-    add_value(out, pm_json_member(result, "ss58Format"));
-    pm_buf_text(out, ", \"tokenDecimals\": ");
-    add_array(out, pm_json_member(result, "tokenDecimals"));
-    pm_buf_text(out, ", \"tokenSymbol\": ");
-    add_array(out, pm_json_member(result, "tokenSymbol"));
-    pm_buf_char(out, '}');
-    return !out->failed;
-}
-
-/* The first four bytes of "0x...", little-endian; more may follow. */
-static bool read_u32(pm_json value, pm_maybe *out)
-{
-    pm_json hex = plain_string(value);
-    if (hex.len < 10 || hex.text[0] != '0' || hex.text[1] != 'x') {
-        return false;
-    }
-    uint32_t number = 0;
-    for (size_t i = 0; i < 4; i++) {
-        int high = hex_digit(hex.text[2 + 2 * i]);
-        int low = hex_digit(hex.text[3 + 2 * i]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        number |= (uint32_t)(high * 16 + low) << (8 * i);
-    }
-    *out = (pm_maybe){.known = true, .value = number};
-    return true;
-}
-
-bool pm_read_storage_u32(pm_json result, const char *key, pm_maybe *out)
-{
-    size_t at_set = 0;
-    pm_json set;
-    *out = (pm_maybe){0};
-    if (!pm_json_is(result, '[')) {
-        return false;
-    }
-    while (pm_json_next_element(result, &at_set, &set)) {
-        size_t at_change = 0;
-        pm_json change;
-        pm_json changes = pm_json_member(set, "changes");
-        while (pm_json_next_element(changes, &at_change, &change)) {
-            size_t at = 0;
-            pm_json name = {0};
-            pm_json value = {0};
-            (void)pm_json_next_element(change, &at, &name);
-            (void)pm_json_next_element(change, &at, &value);
-            if (pm_json_equals(name, key) && !pm_json_is(value, 'n')) {
-                return read_u32(value, out);
-            }
-        }
-    }
-    return true;
-}
 
 static void add_text(pm_buf *out, const char *text)
 {
     pm_buf_json_string(out, text, strlen(text));
 }
 
-static void add_member(pm_buf *out, const char *name, pm_maybe number)
+static void add_number(pm_buf *out, pm_maybe number)
 {
-    pm_buf_format(out, "\"%s\": ", name);
     if (number.known) {
         pm_buf_int(out, number.value);
     } else {
         pm_buf_text(out, "null");
     }
+}
+
+static void add_member(pm_buf *out, const char *name, pm_maybe number)
+{
+    pm_buf_format(out, "\"%s\": ", name);
+    add_number(out, number);
     pm_buf_text(out, ", ");
 }
 
@@ -193,23 +54,192 @@ static void add_meta_data(pm_buf *out, const pm_node_config *config, const char 
     pm_buf_char(out, '}');
 }
 
-/* Ours, where PANIC's transformer tolerates it: as a member of `data` that it does not know. */
-static void add_extras(pm_buf *out, const pm_node_view *view, const pm_node_facts *facts)
+/* ---- what the chain says of a stash ---- */
+
+static bool in_ledger(const pm_stash *stash, uint32_t era)
 {
-    pm_buf_text(out, "\"panicmon\": {");
-    add_fact(out, "chain", &facts->chain);
-    add_fact(out, "genesis_hash", &facts->genesis);
-    add_fact(out, "node_version", &facts->version);
-    add_fact(out, "spec_name", &facts->spec_name);
-    add_member(out, "spec_version", view->spec_version);
-    if (view->health.known) {
+    for (size_t i = 0; i < stash->claimed_count; i++) {
+        if (stash->claimed[i] == era) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Eras with stake of which something is still to be claimed. Without a list of claims nobody knows,
+ * and nothing is said. */
+static void add_unclaimed(pm_buf *out, const pm_state *state, const pm_stash *stash)
+{
+    bool some = false;
+    pm_buf_text(out, "\"unclaimed_rewards\": [");
+    for (size_t i = 0; i < stash->era_count; i++) {
+        const pm_era *era = &stash->eras[i];
+        if ((stash->has_ledger || state->has_claims) && era->pages != 0 &&
+            era->pages != UINT32_MAX && !era->claimed && !in_ledger(stash, era->era)) {
+            pm_buf_format(out, "%s%lu", some ? ", " : "", (unsigned long)era->era);
+            some = true;
+        }
+    }
+    pm_buf_text(out, "], ");
+}
+
+static int compare_eras(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a;
+    uint32_t other = *(const uint32_t *)b;
+    return (one > other) - (one < other);
+}
+
+/* The ledger's list, and on chains that keep claims by era what is claimed there, in order. */
+static void add_claimed(pm_buf *out, const pm_state *state, const pm_stash *stash)
+{
+    size_t count = 0;
+    uint32_t *eras = malloc((stash->claimed_count + stash->era_count + 1) * sizeof *eras);
+    if (eras == NULL) {
+        out->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < stash->claimed_count; i++) {
+        eras[count++] = stash->claimed[i];
+    }
+    for (size_t i = 0; state->has_claims && i < stash->era_count; i++) {
+        if (stash->eras[i].claimed && !in_ledger(stash, stash->eras[i].era)) {
+            eras[count++] = stash->eras[i].era;
+        }
+    }
+    if (state->has_claims) {
+        qsort(eras, count, sizeof *eras, compare_eras);
+    }
+    pm_buf_text(out, "\"claimed_rewards\": [");
+    for (size_t i = 0; i < count; i++) {
+        pm_buf_format(out, "%s%lu", i > 0 ? ", " : "", (unsigned long)eras[i]);
+    }
+    pm_buf_text(out, "], ");
+    free(eras);
+}
+
+static void add_controller(pm_buf *out, const pm_state *state, const pm_stash *stash)
+{
+    char text[PM_SS58_TEXT];
+    if (stash->bonded && pm_ss58_encode(stash->controller, state->prefix, text) > 0) {
+        pm_buf_format(out, "\"controller_address\": \"%s\", ", text);
+    } else {
+        pm_buf_text(out, "\"controller_address\": null, ");
+    }
+}
+
+static void add_validator(pm_buf *out, const pm_state *state, const pm_stash *stash)
+{
+    pm_buf_format(out,
+                  "\"authored_blocks\": \"0x%08lx\", \"active\": %s, \"elected\": %s, "
+                  "\"disabled\": %s, \"eras_stakers\": %s, \"sent_heartbeat\": %s, ",
+                  (unsigned long)stash->authored, yes_no(stash->active), yes_no(stash->elected),
+                  yes_no(stash->disabled),
+                  stash->exposure != NULL ? stash->exposure->json
+                  : state->reasons.text[PM_FIELD_STAKERS] != NULL ||
+                          stash->reasons.text[PM_FIELD_STAKERS] != NULL
+                      ? "{\"total\": null, \"own\": null, \"others\": []}"
+                      : "{\"total\": 0, \"own\": 0, \"others\": []}",
+                  yes_no(stash->heartbeat));
+    add_controller(out, state, stash);
+    add_member(out, "history_depth_eras", state->depth);
+    add_unclaimed(out, state, stash);
+    add_claimed(out, state, stash);
+    pm_buf_format(out, "\"previous_era_rewards\": %lu, ", (unsigned long)stash->points);
+}
+
+static void add_no_validator(pm_buf *out, const pm_state *state)
+{
+    pm_buf_text(out, "\"authored_blocks\": 0, \"active\": false, \"elected\": false, "
+                     "\"disabled\": false, \"eras_stakers\": {\"total\": null, \"own\": null, "
+                     "\"others\": []}, \"sent_heartbeat\": false, \"controller_address\": null, ");
+    add_member(out, "history_depth_eras", state->depth);
+    pm_buf_text(out, "\"unclaimed_rewards\": [], \"claimed_rewards\": [], "
+                     "\"previous_era_rewards\": 0, ");
+}
+
+/* ---- ours, where PANIC's transformer tolerates it: a member of `data` it does not know ---- */
+
+static void add_reason(pm_buf *out, bool *some, const char *field, const char *text)
+{
+    if (text != NULL) {
+        pm_buf_format(out, "%s\"%s\": ", *some ? ", " : "", field);
+        add_text(out, text);
+        *some = true;
+    }
+}
+
+static void add_absent(pm_buf *out, const pm_node_view *view, const pm_stash *stash)
+{
+    bool some = false;
+    pm_buf_text(out, "\"absent\": {");
+    for (pm_field field = 0; field < PM_FIELD_COUNT; field++) {
+        bool any_node =
+            field == PM_FIELD_SESSION || field == PM_FIELD_ERA || field == PM_FIELD_DEPTH;
+        const char *text = view->state->reasons.text[field];
+        if (text == NULL && stash != NULL) {
+            text = stash->reasons.text[field];
+        }
+        add_reason(out, &some, pm_field_name(field), stash != NULL || any_node ? text : NULL);
+    }
+    if (stash != NULL) {
+        add_reason(out, &some, "is_offline", view->state->reasons.text[PM_FIELD_HEARTBEAT]);
+    }
+    pm_buf_text(out, "}, ");
+}
+
+static void add_health(pm_buf *out, const pm_health *health)
+{
+    if (health->known) {
         pm_buf_format(out,
                       "\"peers\": %lld, \"health\": {\"peers\": %lld, \"isSyncing\": %s, "
                       "\"shouldHavePeers\": %s}, ",
-                      (long long)view->health.peers, (long long)view->health.peers,
-                      yes_no(view->health.is_syncing), yes_no(view->health.should_have_peers));
+                      (long long)health->peers, (long long)health->peers,
+                      yes_no(health->is_syncing), yes_no(health->should_have_peers));
     } else {
         pm_buf_text(out, "\"peers\": null, \"health\": null, ");
+    }
+}
+
+static void add_history(pm_buf *out, const pm_history *history)
+{
+    if (history->pruned > 0 || history->undecoded > 0) {
+        pm_buf_format(out, "\"history\": {\"passed_over\": %zu, \"undecoded\": %zu}, ",
+                      history->pruned, history->undecoded);
+    }
+}
+
+static void add_extras(pm_buf *out, const pm_node_view *view, const pm_stash *stash)
+{
+    const pm_heads *heads = view->heads;
+    pm_buf_text(out, "\"panicmon\": {");
+    add_fact(out, "chain", &heads->chain);
+    add_fact(out, "genesis_hash", &heads->genesis);
+    add_fact(out, "node_version", &heads->node_version);
+    pm_buf_text(out, "\"spec_name\": ");
+    if (heads->version.number.known) {
+        add_text(out, heads->version.name);
+    } else {
+        pm_buf_text(out, "null");
+    }
+    pm_buf_text(out, ", ");
+    add_member(out, "spec_version", heads->version.number);
+    add_health(out, &heads->health);
+    add_absent(out, view, stash);
+    if (stash != NULL) {
+        add_history(out, view->history);
+    }
+    if (view->held) {
+        add_member(out, "reported_best_height", view->reported_best);
+        add_member(out, "reported_finalized_height", view->reported_finalized);
+    }
+    if (view->source_stalled) {
+        pm_buf_text(out, "\"source_stalled\": true, ");
+    }
+    if (view->hub_url != NULL) {
+        pm_buf_text(out, "\"asset_hub\": ");
+        add_text(out, view->hub_url);
+        pm_buf_text(out, ", ");
     }
     pm_buf_text(out, "\"source\": ");
     add_text(out, view->source_url);
@@ -217,25 +247,32 @@ static void add_extras(pm_buf *out, const pm_node_view *view, const pm_node_fact
 }
 
 void pm_node_sample(pm_buf *out, const pm_node_config *config, const char *monitor_name,
-                    const pm_node_view *view, const pm_node_facts *facts)
+                    const pm_node_view *view)
 {
+    const pm_state *state = view->state;
+    const pm_stash *stash = config->is_validator ? pm_state_stash(state, config->account) : NULL;
     pm_buf_text(out, "{\"websocket\": {\"result\": {");
     add_meta_data(out, config, monitor_name);
     pm_buf_text(out, ", \"data\": {");
     add_member(out, "best_height", view->best);
     add_member(out, "target_height", view->target);
     add_member(out, "finalized_height", view->finalized);
-    add_member(out, "current_session", view->session);
-    add_member(out, "current_era", view->era);
-    pm_buf_text(out, "\"authored_blocks\": 0, \"active\": false, \"elected\": false, "
-                     "\"disabled\": false, \"eras_stakers\": {\"total\": null, \"own\": null, "
-                     "\"others\": []}, \"sent_heartbeat\": false, \"controller_address\": null, ");
-    add_member(out, "history_depth_eras", view->history_depth);
-    pm_buf_text(out, "\"unclaimed_rewards\": [], \"claimed_rewards\": [], "
-                     "\"previous_era_rewards\": 0, ");
-    add_fact(out, "system_properties", &facts->properties);
-    pm_buf_text(out, "\"historical\": [], ");
-    add_extras(out, view, facts);
+    add_member(out, "current_session", state->session);
+    add_member(out, "current_era", state->era);
+    if (stash != NULL) {
+        add_validator(out, state, stash);
+    } else {
+        add_no_validator(out, state);
+    }
+    add_fact(out, "system_properties", &view->heads->properties);
+    pm_buf_text(out, "\"historical\": ");
+    if (stash != NULL) {
+        pm_history_json(out, view->history, config->account);
+    } else {
+        pm_buf_text(out, "[]");
+    }
+    pm_buf_text(out, ", ");
+    add_extras(out, view, stash);
     pm_buf_text(out, "}}}}");
 }
 

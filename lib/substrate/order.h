@@ -6,7 +6,7 @@
 
 /* Less than, equal to or more than 0. Both were walked before; both are moved, to their ends when
  * they are equal. */
-int pm_order(const pm_metadata *metadata, uint32_t type, pm_scale *a, pm_scale *b);
+int pm_order(const pm_metadata *metadata, uint32_t number, pm_scale *a, pm_scale *b);
 
 /* Whether `count` values in a row ascend; else `*starts` (malloc'd) is where they begin, in order.
  * `*starts` stays NULL when they ascend, or without memory (and false). */

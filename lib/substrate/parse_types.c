@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-#define TYPES_MAX 65536u /* the highest type number; chains have about a thousand */
+#define TYPES_MAX    65536u /* the highest type number; chains have about a thousand */
+#define VARIANTS_MAX 256u   /* of one enum: their index is a byte */
+#define PATH_MAX     256u   /* segments of a path, and parameters; chains have less than ten */
 
 static void parse_fields(pm_parse *parse, uint32_t *first, uint32_t *count)
 {
@@ -22,10 +24,21 @@ static void parse_fields(pm_parse *parse, uint32_t *first, uint32_t *count)
     }
 }
 
+/* A count that is searched through again and again, so that it must be small. */
+static uint32_t parse_small_count(pm_parse *parse, size_t least, uint32_t most)
+{
+    uint32_t count = pm_parse_count(parse, least);
+    if (count > most) {
+        pm_parse_fail(parse, "a list is longer than that of any chain");
+        return 0;
+    }
+    return count;
+}
+
 static void parse_variants(pm_parse *parse, pm_type *type)
 {
     pm_metadata *metadata = parse->metadata;
-    type->count = pm_parse_count(parse, 4);
+    type->count = parse_small_count(parse, 4, VARIANTS_MAX);
     type->first = metadata->variants.count;
     for (uint32_t i = 0; i < type->count && pm_parse_ok(parse); i++) {
         pm_variant *variant = PM_PUSH(parse, metadata->variants);
@@ -104,11 +117,11 @@ static void parse_type_entry(pm_parse *parse)
         }
     }
     pm_type type = {.path = pm_parse_here(parse)};
-    uint32_t segments = pm_parse_count(parse, 1);
+    uint32_t segments = parse_small_count(parse, 1, PATH_MAX);
     for (uint32_t i = 0; i < segments && pm_parse_ok(parse); i++) {
         (void)pm_parse_name(parse);
     }
-    uint32_t params = pm_parse_count(parse, 2);
+    uint32_t params = parse_small_count(parse, 2, PATH_MAX);
     for (uint32_t i = 0; i < params && pm_parse_ok(parse); i++) {
         (void)pm_parse_name(parse);
         if (pm_parse_option(parse)) {

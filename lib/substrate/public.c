@@ -72,7 +72,11 @@ panicmon_err panicmon_metadata_list(const panicmon_metadata *metadata, uint32_t 
     } else {
         pm_metadata_list_text(metadata, &out);
     }
-    return give(PANICMON_OK, &out, text, len, err);
+    panicmon_err code = PANICMON_OK;
+    if (out.len >= PM_LIST_MAX) {
+        code = panicmon_error_set(err, PANICMON_ERR_LIMIT, "the list is too long");
+    }
+    return give(code, &out, text, len, err);
 }
 
 static bool read_flags(uint32_t flags, pm_render_options *options)

@@ -55,6 +55,7 @@ typedef enum pm_special {
     PM_SPECIAL_FLAGS,
     PM_SPECIAL_U256,
     PM_SPECIAL_NUMBER, /* a number with a name of its own: Percent, Perbill */
+    PM_SPECIAL_WEIGHT, /* the one of a single field, which stands for the field */
     PM_SPECIAL_CALL,
     PM_SPECIAL_EVENT,
 } pm_special;

@@ -49,6 +49,15 @@ void pm_render_char(pm_buf *out, uint32_t c)
     pm_buf_json_string(out, text, len);
 }
 
+bool pm_render_room(pm_render_state *state)
+{
+    if (state->out->len > state->longest) {
+        state->too_long = true;
+        state->broken = true;
+    }
+    return !state->broken;
+}
+
 void pm_render_hex(pm_buf *out, const uint8_t *bytes, size_t len)
 {
     pm_buf_char(out, '"');
@@ -105,7 +114,7 @@ const pm_variant *pm_render_variant(pm_render_state *state, const pm_type *type)
     return variant;
 }
 
-static void canon(pm_render_state *state, uint32_t type);
+static void canon(pm_render_state *state, uint32_t number);
 
 static void canon_fields(pm_render_state *state, uint32_t first, uint32_t count)
 {
@@ -222,6 +231,9 @@ static void canon(pm_render_state *state, uint32_t number)
 {
     const pm_type *type = pm_type_get(state->metadata, number);
     uint32_t count = type->count;
+    if (!pm_render_room(state)) {
+        return;
+    }
     switch (type->kind) {
     case PM_KIND_COMPOSITE:
         canon_fields(state, type->first, count);
@@ -265,6 +277,7 @@ panicmon_err pm_render(pm_value value, const pm_render_options *options, pm_buf 
     pm_render_state state = {.metadata = value.metadata,
                              .in = {value.bytes, value.bytes + value.len},
                              .out = out,
+                             .longest = out->len + PM_RENDER_MAX,
                              .options = options != NULL ? options : &defaults};
     if (pm_value_absent(value)) {
         pm_buf_text(out, "null");
@@ -278,6 +291,9 @@ panicmon_err pm_render(pm_value value, const pm_render_options *options, pm_buf 
     }
     if (out->failed) {
         return panicmon_error_set(err, PANICMON_ERR_NOMEM, "out of memory");
+    }
+    if (state.too_long) {
+        return panicmon_error_set(err, PANICMON_ERR_LIMIT, "the value is too long as JSON");
     }
     if (state.broken) {
         return panicmon_error_set(err, PANICMON_ERR_INVAL, "the value was not checked before");

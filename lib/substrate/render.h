@@ -4,6 +4,8 @@
 
 #include "substrate/value.h"
 
+#define PM_RENDER_MAX (64u << 20) /* bytes of JSON for one value */
+
 typedef enum pm_form {
     PM_FORM_CANON = 0,       /* by the registry alone; integers as decimal text */
     PM_FORM_POLKADOT_JS = 1, /* as polkadot-js toJSON() */
@@ -24,7 +26,7 @@ typedef struct pm_render_options {
 } pm_render_options;
 
 /* Appends the value's JSON; an absent value is null. `options` NULL: the canon form. ERR_NOMEM, or
- * ERR_LIMIT when it nests too deep. */
+ * ERR_LIMIT when the text is too long. */
 panicmon_err pm_render(pm_value value, const pm_render_options *options, pm_buf *out,
                        panicmon_error **err);
 

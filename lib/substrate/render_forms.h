@@ -12,8 +12,13 @@ typedef struct pm_render_state {
     pm_buf *out;
     const pm_render_options *options;
     uint16_t ss58_prefix;
-    bool broken; /* the bytes were no value after all */
+    size_t longest; /* of `out`: names of hostile metadata could make it endless */
+    bool too_long;
+    bool broken; /* the bytes were no value after all, or it is too long */
 } pm_render_state;
+
+/* Whether another value may be written; else sets `broken`. */
+bool pm_render_room(pm_render_state *state);
 
 void pm_render_polkadot_js(pm_render_state *state, pm_value value);
 
@@ -38,5 +43,15 @@ void pm_render_text(pm_render_state *state);
 const pm_variant *pm_render_variant(pm_render_state *state, const pm_type *type);
 /* How many bytes a bit sequence of so many bits takes. */
 size_t pm_render_bit_bytes(const pm_metadata *metadata, const pm_type *type, uint32_t bits);
+
+/* Leaves of the polkadot-js form (render_pjs_leaf.c). The type that newtypes without a name for
+ * their field are made of, as long as they are nothing special: */
+const pm_type *pm_pjs_peel(const pm_metadata *metadata, uint32_t type);
+void pm_pjs_number(pm_render_state *state, const pm_u256 *value, uint8_t primitive, bool hex);
+void pm_pjs_u256(pm_render_state *state);
+void pm_pjs_account(pm_render_state *state);
+void pm_pjs_account20(pm_render_state *state);
+void pm_pjs_era(pm_render_state *state);
+void pm_pjs_flags(pm_render_state *state, const pm_type *type);
 
 #endif

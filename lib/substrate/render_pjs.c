@@ -6,14 +6,10 @@
 #include <string.h>
 
 #include "substrate/camel.h"
-#include "substrate/hash.h"
 #include "substrate/order.h"
 #include "substrate/ss58.h"
 
-#define NUMBER_BITS   52 /* what is wider is no JSON number */
-#define NEWTYPE_DEPTH 32
-
-static void render(pm_render_state *state, uint32_t type);
+static void render(pm_render_state *state, uint32_t number);
 
 static void separate(pm_render_state *state, uint32_t i)
 {
@@ -22,30 +18,15 @@ static void separate(pm_render_state *state, uint32_t i)
     }
 }
 
-/* Through structs and tuples of one field without a name, as long as they are nothing special. */
-static const pm_type *peel(const pm_metadata *metadata, uint32_t number)
-{
-    const pm_type *type = pm_type_get(metadata, number);
-    for (int i = 0; i < NEWTYPE_DEPTH; i++) {
-        bool fields = type->kind == PM_KIND_COMPOSITE || type->kind == PM_KIND_TUPLE;
-        if (!fields || type->count != 1 || type->special != PM_SPECIAL_NONE ||
-            metadata->fields.at[type->first].name != 0) {
-            break;
-        }
-        type = pm_type_get(metadata, metadata->fields.at[type->first].type);
-    }
-    return type;
-}
-
 static bool is_u8(const pm_metadata *metadata, uint32_t number)
 {
-    const pm_type *type = peel(metadata, number);
+    const pm_type *type = pm_pjs_peel(metadata, number);
     return type->kind == PM_KIND_PRIMITIVE && type->primitive == PM_U8;
 }
 
 static bool is_null(const pm_metadata *metadata, uint32_t number)
 {
-    const pm_type *type = peel(metadata, number);
+    const pm_type *type = pm_pjs_peel(metadata, number);
     return type->kind <= PM_KIND_TUPLE && type->kind != PM_KIND_SEQUENCE &&
            type->kind != PM_KIND_ARRAY && type->count == 0 && type->special == PM_SPECIAL_NONE;
 }
@@ -68,33 +49,6 @@ static bool is_basic(const pm_metadata *metadata, const pm_type *type)
     return true;
 }
 
-static void add_big_endian(pm_buf *out, const pm_u256 *value, size_t size)
-{
-    uint8_t bytes[32];
-    for (size_t i = 0; i < size; i++) {
-        bytes[i] = value->bytes[size - 1 - i];
-    }
-    pm_render_hex(out, bytes, size);
-}
-
-static void render_number(pm_render_state *state, const pm_u256 *value, uint8_t primitive, bool hex)
-{
-    pm_u256 size = *value;
-    if (pm_primitive_signed(primitive) && (value->bytes[31] & 0x80) != 0) {
-        pm_u256_negate(&size);
-    }
-    size_t width = pm_primitive_size(primitive);
-    if (!hex && width <= 16 && pm_u256_bits(&size) <= NUMBER_BITS) {
-        pm_render_signed_or_not(state->out, value, primitive);
-    } else if (!hex && state->options->big == PM_BIG_DECIMAL) {
-        pm_buf_char(state->out, '"');
-        pm_render_signed_or_not(state->out, value, primitive);
-        pm_buf_char(state->out, '"');
-    } else {
-        add_big_endian(state->out, value, width);
-    }
-}
-
 static void render_primitive(pm_render_state *state, uint8_t primitive, bool hex)
 {
     pm_u256 value;
@@ -105,7 +59,7 @@ static void render_primitive(pm_render_state *state, uint8_t primitive, bool hex
     } else if (primitive == PM_BOOL) {
         pm_buf_text(state->out, value.bytes[0] != 0 ? "true" : "false");
     } else {
-        render_number(state, &value, primitive == PM_CHAR ? PM_U32 : primitive, hex);
+        pm_pjs_number(state, &value, primitive == PM_CHAR ? PM_U32 : primitive, hex);
     }
 }
 
@@ -120,7 +74,7 @@ static void render_compact(pm_render_state *state, const pm_type *type)
     } else if (empty) {
         pm_buf_text(state->out, "null");
     } else {
-        render_number(state, &value, primitive, false);
+        pm_pjs_number(state, &value, primitive, false);
     }
 }
 
@@ -218,7 +172,7 @@ static void render_variant(pm_render_state *state, const pm_type *type)
 /* The key of a map is the text of the value, and what is no text its JSON. */
 static void render_key(pm_render_state *state, uint32_t number)
 {
-    const pm_type *type = peel(state->metadata, number);
+    const pm_type *type = pm_pjs_peel(state->metadata, number);
     pm_buf json = {0};
     pm_buf *out = state->out;
     pm_render_options options = *state->options;
@@ -336,58 +290,6 @@ static void render_opaque(pm_render_state *state, const pm_type *type)
     pm_render_hex(state->out, start, (size_t)(state->in.at - start));
 }
 
-static void render_account(pm_render_state *state)
-{
-    char text[PM_SS58_TEXT];
-    const uint8_t *account = pm_render_take(state, PM_ACCOUNT_SIZE);
-    if (account != NULL) {
-        (void)pm_ss58_encode(account, state->ss58_prefix, text);
-        pm_buf_format(state->out, "\"%s\"", text);
-    }
-}
-
-/* Upper case where the hash of the lower-case digits has a high bit: the checksum of Ethereum. */
-static void render_account20(pm_render_state *state)
-{
-    const uint8_t *account = pm_render_take(state, 20);
-    pm_buf digits = {0};
-    uint8_t hash[32];
-    if (account == NULL) {
-        return;
-    }
-    pm_hex_add(&digits, account, 20);
-    if (digits.failed) {
-        state->out->failed = true;
-        return;
-    }
-    pm_keccak256(digits.data, digits.len, hash);
-    for (size_t i = 0; i < digits.len; i++) {
-        unsigned nibble = i % 2 == 0 ? hash[i / 2] >> 4 : hash[i / 2] & 15u;
-        if (nibble >= 8 && digits.data[i] >= 'a') {
-            digits.data[i] = (char)(digits.data[i] - 'a' + 'A');
-        }
-    }
-    pm_buf_text(state->out, "\"0x");
-    pm_buf_add(state->out, digits.data, digits.len);
-    pm_buf_char(state->out, '"');
-    pm_buf_free(&digits);
-}
-
-static void render_era(pm_render_state *state)
-{
-    const uint8_t *era = pm_render_take(state, 1);
-    if (era == NULL) {
-        return;
-    }
-    if (era[0] == 0) {
-        pm_buf_text(state->out, "{\"immortalEra\":\"0x00\"}");
-    } else if (pm_render_take(state, 1) != NULL) {
-        pm_buf_text(state->out, "{\"mortalEra\":");
-        pm_render_hex(state->out, era, 2);
-        pm_buf_char(state->out, '}');
-    }
-}
-
 /* Raw0 to Raw32 are one thing. */
 static void render_data(pm_render_state *state, const pm_type *type)
 {
@@ -406,32 +308,6 @@ static void render_data(pm_render_state *state, const pm_type *type)
     pm_buf_char(state->out, '}');
 }
 
-/* The names of the flags that are set; a flag's value is the index of its variant. */
-static void render_flags(pm_render_state *state, const pm_type *type)
-{
-    const pm_metadata *metadata = state->metadata;
-    const pm_type *inner = peel(metadata, metadata->fields.at[type->first].type);
-    const pm_type *flags = pm_type_get(metadata, pm_type_param(metadata, type, 0));
-    pm_u256 value;
-    uint64_t bits;
-    if (inner->kind != PM_KIND_PRIMITIVE ||
-        !pm_walk_integer(inner->primitive, &state->in, &value) || !pm_u256_u64(&value, &bits)) {
-        state->broken = true;
-        return;
-    }
-    uint32_t written = 0;
-    pm_buf_char(state->out, '[');
-    for (uint32_t i = 0; i < flags->count; i++) {
-        const pm_variant *flag = &metadata->variants.at[flags->first + i];
-        if ((bits & flag->index) == flag->index) {
-            separate(state, written++);
-            pm_name name = pm_name_at(metadata, flag->name);
-            pm_buf_json_string(state->out, name.text, name.len);
-        }
-    }
-    pm_buf_char(state->out, ']');
-}
-
 /* A call or an event: the pallet's number and that of the variant, then the fields. */
 static void render_outer(pm_render_state *state, const pm_type *type)
 {
@@ -442,7 +318,7 @@ static void render_outer(pm_render_state *state, const pm_type *type)
         return;
     }
     const pm_type *inner =
-        pallet->count == 1 ? peel(metadata, metadata->fields.at[pallet->first].type) : NULL;
+        pallet->count == 1 ? pm_pjs_peel(metadata, metadata->fields.at[pallet->first].type) : NULL;
     if (inner == NULL || inner->kind != PM_KIND_VARIANT) { /* no outer enum like we know them */
         state->in.at = start;
         render_variant(state, type);
@@ -465,16 +341,6 @@ static void render_outer(pm_render_state *state, const pm_type *type)
     pm_buf_char(state->out, '}');
 }
 
-static void render_u256(pm_render_state *state)
-{
-    pm_u256 value;
-    if (!pm_walk_integer(PM_U256, &state->in, &value)) {
-        state->broken = true;
-    } else {
-        render_number(state, &value, PM_U256, false);
-    }
-}
-
 static void render_special(pm_render_state *state, const pm_type *type)
 {
     switch ((pm_special)type->special) {
@@ -494,13 +360,13 @@ static void render_special(pm_render_state *state, const pm_type *type)
         render_opaque(state, type);
         break;
     case PM_SPECIAL_ACCOUNT:
-        render_account(state);
+        pm_pjs_account(state);
         break;
     case PM_SPECIAL_ACCOUNT20:
-        render_account20(state);
+        pm_pjs_account20(state);
         break;
     case PM_SPECIAL_ERA:
-        render_era(state);
+        pm_pjs_era(state);
         break;
     case PM_SPECIAL_VOTE:
         pm_render_bytes(state, 1);
@@ -509,14 +375,17 @@ static void render_special(pm_render_state *state, const pm_type *type)
         render_data(state, type);
         break;
     case PM_SPECIAL_FLAGS:
-        render_flags(state, type);
+        pm_pjs_flags(state, type);
         break;
     case PM_SPECIAL_CALL:
     case PM_SPECIAL_EVENT:
         render_outer(state, type);
         break;
     case PM_SPECIAL_U256:
-        render_u256(state);
+        pm_pjs_u256(state);
+        break;
+    case PM_SPECIAL_WEIGHT:
+        render(state, pm_fields_of(state->metadata, type->first)->type);
         break;
     case PM_SPECIAL_OPTION:
     case PM_SPECIAL_RESULT:
@@ -531,6 +400,9 @@ static void render(pm_render_state *state, uint32_t number)
 {
     const pm_type *type = pm_type_get(state->metadata, number);
     uint32_t bits;
+    if (!pm_render_room(state)) {
+        return;
+    }
     if (type->special != PM_SPECIAL_NONE) {
         render_special(state, type);
         return;
@@ -570,7 +442,7 @@ void pm_render_polkadot_js(pm_render_state *state, pm_value value)
         render_fields(state, variant->first, variant->count);
         return;
     }
-    const pm_type *type = peel(value.metadata, value.type);
+    const pm_type *type = pm_pjs_peel(value.metadata, value.type);
     if (state->options->top_integers_hex && type->kind == PM_KIND_PRIMITIVE &&
         type->primitive >= PM_U8) {
         render_primitive(state, type->primitive, true);

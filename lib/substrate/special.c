@@ -71,6 +71,8 @@ static const struct {
     {"*_conviction_voting::vote::Vote", PM_KIND_COMPOSITE, PM_SPECIAL_VOTE},
     {"*_identity::types::Data", PM_KIND_VARIANT, PM_SPECIAL_DATA},
     {"pallet_identity::types::BitFlags", PM_KIND_COMPOSITE, PM_SPECIAL_FLAGS},
+    {"frame_support::weights::weight_v2::Weight", PM_KIND_COMPOSITE, PM_SPECIAL_WEIGHT},
+    {"sp_weights::weight_v2::Weight", PM_KIND_COMPOSITE, PM_SPECIAL_WEIGHT},
     {"primitive_types::U256", PM_KIND_COMPOSITE, PM_SPECIAL_U256},
     {"*_runtime::RuntimeCall", PM_KIND_VARIANT, PM_SPECIAL_CALL},
     {"*_runtime::RuntimeEvent", PM_KIND_VARIANT, PM_SPECIAL_EVENT},
@@ -139,6 +141,8 @@ static bool fits(const pm_metadata *metadata, const pm_type *type)
         const pm_type *pair = pm_type_get(metadata, pm_type_get(metadata, inner)->inner);
         return type->special == PM_SPECIAL_SET || (pair->kind == PM_KIND_TUPLE && pair->count == 2);
     }
+    case PM_SPECIAL_WEIGHT:
+        return type->count == 1;
     case PM_SPECIAL_OPAQUE: /* a length and what is so long */
         return type->count == 2;
     case PM_SPECIAL_FLAGS: {

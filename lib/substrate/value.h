@@ -15,7 +15,7 @@
 
 #include "substrate/metadata.h"
 
-#define PM_VALUE_DEPTH_MAX 256 /* nesting of a value */
+#define PM_VALUE_DEPTH_MAX 128 /* nesting of a value */
 
 typedef struct pm_value {
     const pm_metadata *metadata;
@@ -32,7 +32,7 @@ typedef struct pm_u128 {
 } pm_u128;
 
 /* The value of type `type` that `bytes` hold, to the last one. `what` (may be NULL) names it in
- * messages: "Staking.Ledger". ERR_PARSE with a message like
+ * messages: "Staking.Ledger"; `out` NULL: the bytes are only checked. ERR_PARSE with a message like
  * "at byte 17 of Staking.Ledger.claimed_rewards[3]: the bytes end in the middle of a u32". */
 panicmon_err pm_value_open(const pm_metadata *metadata, uint32_t type, const char *what,
                            const uint8_t *bytes, size_t len, pm_value *out, panicmon_error **err);

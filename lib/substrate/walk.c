@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 
 #define STEPS_FREE     16384 /* steps that any value may take */
+#define PLACE_MAX      512   /* bytes of a place in a message */
 #define STEPS_PER_BYTE 64    /* and those that each byte adds */
 
 typedef struct pm_walk {
@@ -30,12 +31,13 @@ void pm_place_write(const pm_metadata *metadata, const pm_place *place, pm_buf *
     for (; place != NULL && count <= PM_VALUE_DEPTH_MAX; place = place->up) {
         chain[count++] = place;
     }
-    while (count > 0) {
+    size_t longest = out->len + PLACE_MAX;
+    while (count > 0 && out->len < longest) {
         const pm_place *at = chain[--count];
         if (at->kind == PM_AT_NAME) {
             pm_name name = pm_name_at(metadata, at->name);
             pm_buf_char(out, '.');
-            pm_buf_add(out, name.text, name.len);
+            pm_buf_add(out, name.text, name.len < PLACE_MAX ? name.len : PLACE_MAX);
         } else if (at->kind == PM_AT_INDEX) {
             pm_buf_format(out, "[%" PRIu64 "]", at->index);
         } else if (at->kind == PM_AT_NUMBER) {
@@ -95,7 +97,8 @@ static bool walk_elements(pm_walk *walk, uint32_t inner, uint64_t count, const p
     size_t size = type->kind == PM_KIND_PRIMITIVE ? pm_primitive_size(type->primitive) : 0;
     if (size > 0 && type->primitive >= PM_U8) { /* any bytes are such integers */
         if (count > pm_scale_left(&walk->in) / size) {
-            return fail(walk, place, "a list is longer than the bytes that are left", NULL);
+            return fail(walk, place, "a list is longer than the bytes that are left, of",
+                        pm_primitive_name(type->primitive));
         }
         return pm_scale_take(&walk->in, (size_t)count * size, &skipped);
     }

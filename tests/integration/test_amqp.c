@@ -146,11 +146,11 @@ static void note_done(pm_request *request)
     free(request);
 }
 
-static void publish(client *me, const char *key)
+static void publish_to(client *me, const char *exchange, const char *key)
 {
     pm_request *request = calloc(1, sizeof *request);
     request->kind = PM_REQUEST_PUBLISH;
-    request->target = strdup("raw_data");
+    request->target = strdup(exchange);
     request->name = strdup(key);
     request->deadline = pm_mono_ms() + me->deadline_ms;
     request->on_done = note_done;
@@ -160,6 +160,11 @@ static void publish(client *me, const char *key)
     me->pending++;
     atomic_fetch_add(&me->published, 1);
     me->channel->ops->submit(me->channel, request);
+}
+
+static void publish(client *me, const char *key)
+{
+    publish_to(me, "raw_data", key);
 }
 
 static void wait_done(client *me)
@@ -344,6 +349,27 @@ START_TEST(a_message_without_a_queue_is_returned)
     ck_assert_str_eq(me.why, "no queue is bound for nobody.listens of the exchange raw_data");
     ck_assert_int_eq(atomic_load(&sink->counts.dropped_returned), 1);
     ck_assert_int_eq(waiting(sink), 0);
+    close_client(&me, 1000);
+    release_client(&me);
+    panicmon_sink_free(sink);
+}
+END_TEST
+
+/* A message that closes the channel must not do so for ever, nor take others with it. */
+START_TEST(an_exchange_that_is_not_there_costs_only_its_messages)
+{
+    client me = {0};
+    panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
+    reset_queue("node.#");
+    open_client(&me, sink, 0);
+    publish(&me, "node.substrate");
+    publish_to(&me, "nowhere", "node.substrate");
+    publish(&me, "node.substrate");
+    wait_done(&me);
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 2);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 1);
+    ck_assert_int_eq(waiting(sink), 0);
+    ck_assert(was_logged("no exchange 'nowhere'"));
     close_client(&me, 1000);
     release_client(&me);
     panicmon_sink_free(sink);
@@ -728,12 +754,11 @@ END_TEST
 /* Publishes one message and gives how it went. */
 static panicmon_err publish_one(const char *url, const char *const *more, int64_t deadline_ms)
 {
-    client me = {.deadline_ms = deadline_ms};
+    client me = {.deadline_ms = deadline_ms, .rounds = 1, .flush_ms = 100};
     panicmon_sink *sink = open_sink(url, modes[0], more);
     open_client(&me, sink, 0);
-    publish(&me, "node.substrate");
-    wait_done(&me);
-    close_client(&me, 100);
+    start_client(&me); /* on a stack as small as a monitor's */
+    pm_thread_join(me.thread);
     release_client(&me);
     panicmon_sink_free(sink);
     return me.last;
@@ -785,6 +810,7 @@ static Suite *make_suite(void)
     TCase *at = add_case(suite, "publish");
     tcase_add_loop_test(at, messages_are_confirmed_and_arrive_in_order, 0, 2);
     tcase_add_loop_test(at, a_message_without_a_queue_is_returned, 0, 2);
+    tcase_add_loop_test(at, an_exchange_that_is_not_there_costs_only_its_messages, 0, 2);
     tcase_add_loop_test(at, a_broker_that_comes_later_gets_what_waits, 0, 2);
     tcase_add_loop_test(at, an_alarm_stops_sending_until_it_is_over, 0, 2);
     tcase_add_loop_test(at, heartbeats_keep_an_idle_connection, 0, 2);

@@ -17,7 +17,7 @@ if ! cmp -s "$sources/package.json" "$folder/package.json" || [ ! -e "$folder/in
     cp "$sources/package.json" "$folder/package.json"
     rm -f "$folder/installed"
     if ! (cd "$folder" && timeout 300 npm install --no-audit --no-fund --no-package-lock \
-        --loglevel=error) >"$folder/npm.log" 2>&1; then
+        --fetch-retries=1 --fetch-timeout=60000 --loglevel=error) >"$folder/npm.log" 2>&1; then
         skip "the packages cannot be installed: $(tail -n 1 "$folder/npm.log")"
     fi
     touch "$folder/installed"

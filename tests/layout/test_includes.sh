@@ -47,6 +47,7 @@ done <<'TABLE'
 curl/ lib/net/http.c
 hiredis/ lib/net/redis.c
 libwebsockets lib/net/ws.c
+ev.h lib/net/ev.c
 openssl/ lib/net/tls.c
 jansson lib/base/settings_load.c
 xxhash lib/substrate/hash.c

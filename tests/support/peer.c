@@ -19,7 +19,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#define CONNS_MAX 256
+#define CONNS_MAX 4096
 
 struct peer {
     int listener;

@@ -271,6 +271,7 @@ static void runtime_types(pm_buf *out, pm_buf *f)
     of_one(out, T_COMPACT_NOTHING, 6, T_NOTHING);
     array(out, T_ARRAY_U32, 3, T_U32);
     composite(out, T_NEWTYPE, "pallet::Wrapped", NULL, field(f, "_:%d", T_U32));
+    composite(out, T_WEIGHT, "sp_weights::weight_v2::Weight", NULL, field(f, "ref_time:%d", T_U64));
     pm_buf_free(&g);
 }
 

@@ -65,6 +65,7 @@ enum {
     T_COMPACT_NOTHING,
     T_ARRAY_U32, /* [u32; 3] */
     T_NEWTYPE,   /* struct Era2(u32) */
+    T_WEIGHT,    /* weight_v2::Weight { ref_time: u64 } */
     T_COUNT
 };
 

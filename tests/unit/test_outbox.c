@@ -225,6 +225,39 @@ START_TEST(returned_and_refused_messages_fail)
 }
 END_TEST
 
+START_TEST(a_message_that_closes_the_channel_goes_alone)
+{
+    outcome at[4];
+    int64_t next;
+    pm_outbox *outbox = open_outbox(1 << 20, NULL);
+    pm_port *port = open_port(outbox);
+    pm_lane *lane = open_lane(port, "a");
+    add(lane, &at[0], "0");
+    add_to(lane, &at[1], "none", "1");
+    add(lane, &at[2], "22");
+    add(lane, &at[3], "333");
+    while (pm_port_take(port, 0, &next) != NULL) {
+    }
+    pm_port_refused(port, "404 NOT_FOUND - no exchange 'none' in vhost '/'");
+    pm_port_refused(port, "406 - message size 2 is larger than configured max size 1");
+    pm_port_lost(port);
+    (void)pm_lane_collect(lane, 0);
+    ck_assert_int_eq(at[1].status, PANICMON_ERR_AMQP);
+    ck_assert_int_eq(at[2].status, PANICMON_ERR_AMQP);
+    ck_assert_int_eq(counts.dropped_failed, 2);
+    expect_next(port, "0");
+    expect_next(port, "333");
+    pm_port_acked(port, 2, true);
+    pm_lane_close(lane);
+    pm_port_close(port);
+    ck_assert_int_eq(waiting(), 0);
+    pm_outbox_free(outbox);
+    for (int i = 0; i < 4; i++) {
+        clear(&at[i]);
+    }
+}
+END_TEST
+
 /* ---- room ---- */
 
 #define MANY 100
@@ -794,6 +827,7 @@ int main(void)
     tcase_add_test(all, messages_leave_in_order_and_confirms_finish_them);
     tcase_add_test(all, a_lost_connection_sends_again_in_order);
     tcase_add_test(all, returned_and_refused_messages_fail);
+    tcase_add_test(all, a_message_that_closes_the_channel_goes_alone);
     tcase_add_test(all, the_oldest_of_all_lanes_go_first_but_no_monitorables);
     tcase_add_test(all, what_cannot_be_kept_fails_at_once);
     tcase_add_test(all, a_closed_channel_leaves_its_messages_to_another);

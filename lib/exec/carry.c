@@ -1,0 +1,88 @@
+/* carry.c: see carry.h. */
+#include "exec/carry.h"
+
+#include <stddef.h>
+
+void pm_carry_stored(pm_store *store, pm_request *request)
+{
+    panicmon_err status =
+        request->kind == PM_REQUEST_LOAD
+            ? pm_store_load_until(store, request->target, request->deadline, &request->out)
+            : pm_store_save(store, request->target, request->in.data, request->in.len);
+    pm_request_finish(request, status, 0, status == PANICMON_OK ? NULL : panicmon_strerror(status));
+}
+
+void pm_figures_add_rpc(pm_figures *figures, const pm_rpc_counts *now, pm_rpc_counts *before)
+{
+    atomic_fetch_add(&figures->rpc_requests, now->requests - before->requests);
+    atomic_fetch_add(&figures->rpc_frames, now->frames_out - before->frames_out);
+    atomic_fetch_add(&figures->rpc_bytes_in, now->bytes_in - before->bytes_in);
+    atomic_fetch_add(&figures->rpc_bytes_out, now->bytes_out - before->bytes_out);
+    atomic_fetch_add(&figures->rpc_connects, now->connects - before->connects);
+    atomic_fetch_add(&figures->sockets, now->sockets - before->sockets);
+    *before = *now;
+}
+
+/* ---- parcels ---- */
+
+void pm_parcel_join(pm_parcel *parcel, pm_request *request)
+{
+    request->carrier = parcel;
+    request->next = parcel->waiters;
+    parcel->waiters = request;
+}
+
+void pm_parcel_take(pm_parcel *parcel, pm_request *request)
+{
+    *parcel = (pm_parcel){.wire = {.kind = request->kind,
+                                   .flags = request->flags,
+                                   .target = request->target,
+                                   .name = request->name,
+                                   .headers = request->headers,
+                                   .in = request->in,
+                                   .deadline = request->deadline}};
+    request->target = NULL;
+    request->name = NULL;
+    request->headers = NULL;
+    request->in = (pm_buf){0};
+    pm_parcel_join(parcel, request);
+}
+
+void pm_parcel_leave(pm_request *request)
+{
+    pm_parcel *parcel = request->carrier;
+    if (parcel != NULL) {
+        pm_request **link = &parcel->waiters;
+        while (*link != request) {
+            link = &(*link)->next;
+        }
+        *link = request->next;
+        request->carrier = NULL;
+        pm_request_finish(request, PANICMON_ERR_CANCELED, 0, "canceled");
+    }
+}
+
+void pm_parcel_deliver(pm_parcel *parcel)
+{
+    pm_request *wire = &parcel->wire;
+    while (parcel->waiters != NULL) {
+        pm_request *request = parcel->waiters;
+        panicmon_err status = wire->status;
+        const char *message = wire->message;
+        parcel->waiters = request->next;
+        request->next = NULL;
+        request->carrier = NULL;
+        if (parcel->waiters == NULL) { /* nobody else needs the body */
+            request->out = wire->out;
+            wire->out = (pm_buf){0};
+        } else if (wire->out.len > 0) {
+            pm_buf_add(&request->out, wire->out.data, wire->out.len);
+        }
+        if (request->out.failed) {
+            status = PANICMON_ERR_NOMEM;
+            message = "out of memory for a reply";
+        }
+        pm_request_finish(request, status, wire->code, message);
+    }
+    pm_request_clear(wire);
+}

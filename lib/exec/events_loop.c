@@ -1,0 +1,223 @@
+/* events_loop.c: the thread of one loop of the executor `events`.
+ *
+ * Waking up costs more than anything a round does. So a busy loop sleeps for a tick before it looks
+ * for events, and finds those of many tasks at once; the tick follows the number of rounds a
+ * second. What the tasks of one turn ask of an endpoint leaves in one frame. */
+#include "exec/events_impl.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "exec/carry.h"
+
+/* How long a stopping loop may go on sending what is in its channel. */
+#define FLUSH_MS 1000
+/* The tick: a millisecond for so many rounds a second, and no more than so many. */
+#define ROUNDS_A_TICK 5
+#define TICK_MS_MAX   20
+#define RATE_MS       1000
+
+/* ---- mail ---- */
+
+static void open_mail(pm_slot *slot, pm_slot_state state)
+{
+    pm_events_loop *loop = slot->loop;
+    switch (state) {
+    case PM_SLOT_WAITING:
+        pm_wheel_remove(&slot->timer);
+        pm_slot_look(slot);
+        break;
+    case PM_SLOT_ASKING:
+        if (pm_slot_must_stop(slot)) {
+            pm_slot_abort(slot);
+            pm_slot_retire(slot);
+        }
+        break;
+    case PM_SLOT_MOVED:
+        LIST_INSERT_HEAD(&loop->slots, slot, entry);
+        if (pm_slot_must_stop(slot)) {
+            slot->count = 0;
+            pm_slot_abort(slot);
+            pm_slot_retire(slot);
+        } else {
+            pm_slot_ask(slot);
+        }
+        break;
+    case PM_SLOT_BACK:
+        pm_slot_back(slot);
+        break;
+    case PM_SLOT_READY: /* its turn comes anyway */
+    case PM_SLOT_AWAY:
+        break;
+    }
+}
+
+static void read_mail(pm_events_loop *loop)
+{
+    pm_events *exec = loop->exec;
+    pthread_mutex_lock(&exec->lock);
+    pm_job *stored = loop->stored;
+    loop->stored = NULL;
+    for (pm_slot *slot; (slot = TAILQ_FIRST(&loop->mail)) != NULL;) {
+        TAILQ_REMOVE(&loop->mail, slot, in_mail);
+        slot->mailed = false;
+        pm_slot_state state = slot->state;
+        bool is_new = slot->entry.le_prev == NULL && state == PM_SLOT_WAITING;
+        pthread_mutex_unlock(&exec->lock);
+        if (is_new) {
+            LIST_INSERT_HEAD(&loop->slots, slot, entry);
+        }
+        open_mail(slot, state);
+        pthread_mutex_lock(&exec->lock);
+    }
+    pthread_mutex_unlock(&exec->lock);
+    pm_slot_deliver_stored(stored);
+}
+
+/* ---- the turn of the loop ---- */
+
+static void begin_due(pm_events_loop *loop, int64_t now)
+{
+    for (pm_timer *timer = pm_wheel_expire(&loop->wheel, now); timer != NULL;) {
+        pm_timer *next = timer->next;
+        pm_slot_look((pm_slot *)timer);
+        timer = next;
+    }
+}
+
+static void run_ready(pm_events_loop *loop)
+{
+    for (pm_slot *slot; (slot = STAILQ_FIRST(&loop->ready)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&loop->ready, in_ready);
+        if (pm_slot_must_stop(slot)) {
+            pm_slot_abort(slot);
+            pm_slot_retire(slot);
+        } else {
+            pm_slot_turn(slot);
+        }
+    }
+}
+
+static int64_t service(pm_events_loop *loop, int64_t now)
+{
+    if (loop->closed) {
+        return PM_NEVER;
+    }
+    int64_t due = pm_rpc_service(loop->rpc, now);
+    if (loop->channel->ops->service != NULL) {
+        due = pm_earlier(due, loop->channel->ops->service(loop->channel, now));
+    }
+    return due;
+}
+
+/* Does all there is to do; gives when there will be more, but for events. */
+static int64_t work(pm_events_loop *loop)
+{
+    int64_t now = pm_mono_ms();
+    int64_t due;
+    read_mail(loop);
+    begin_due(loop, now);
+    do {
+        run_ready(loop);
+        pm_share_send(loop->share);
+        due = service(loop, now);
+    } while (!STAILQ_EMPTY(&loop->ready));
+    pm_share_send(loop->share);
+    if (!STAILQ_EMPTY(&loop->ready)) {
+        return now;
+    }
+    pm_figures_add_rpc(loop->exec->env.figures, pm_rpc_get_counts(loop->rpc), &loop->counted);
+    return pm_earlier(due, pm_wheel_next(&loop->wheel));
+}
+
+/* With the lock, as a helper may just change it. */
+static pm_slot_state state_of(const pm_slot *slot)
+{
+    pm_events *exec = slot->loop->exec;
+    pthread_mutex_lock(&exec->lock);
+    pm_slot_state state = slot->state;
+    pthread_mutex_unlock(&exec->lock);
+    return state;
+}
+
+/* The stop: what was asked for is given up, messages may still be sent, then all tasks go. Those
+ * that a helper has go when it is done. */
+static void close_loop(pm_events_loop *loop)
+{
+    pm_slot *slot;
+    LIST_FOREACH(slot, &loop->slots, entry)
+    {
+        if (state_of(slot) == PM_SLOT_ASKING) {
+            pm_slot_abort(slot);
+        }
+    }
+    pm_rpc_cancel(loop->rpc);
+    pm_http_cancel(loop->http);
+    pm_share_cancel(loop->share);
+    loop->channel->ops->close(loop->channel, pm_mono_ms() + FLUSH_MS);
+    loop->closed = true;
+    for (slot = LIST_FIRST(&loop->slots); slot != NULL;) {
+        pm_slot *next = LIST_NEXT(slot, entry);
+        if (state_of(slot) == PM_SLOT_WAITING) {
+            pm_slot_retire(slot);
+        }
+        slot = next;
+    }
+}
+
+static void set_tick(pm_events_loop *loop, int64_t now)
+{
+    int64_t passed = now - loop->rate_since;
+    if (passed >= RATE_MS) {
+        int64_t tick = loop->rounds * 1000 / passed / ROUNDS_A_TICK;
+        loop->tick_ms = tick < TICK_MS_MAX ? tick : TICK_MS_MAX;
+        loop->rounds = 0;
+        loop->rate_since = now;
+    }
+}
+
+/* Lets events gather until the end of the tick. */
+static void gather(pm_events_loop *loop)
+{
+    int64_t now = pm_mono_us();
+    set_tick(loop, now / 1000);
+    int64_t until = loop->woke_us + loop->tick_ms * 1000;
+    if (loop->tick_ms > 1 && until > now && !atomic_load(&loop->exec->stop)) {
+        const struct timespec at = {.tv_sec = (time_t)(until / 1000000),
+                                    .tv_nsec = (long)(until % 1000000) * 1000};
+        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+        now = until;
+    }
+    loop->woke_us = now;
+}
+
+static bool may_end(pm_events_loop *loop)
+{
+    pthread_mutex_lock(&loop->exec->lock);
+    bool quit = loop->exec->quit;
+    pthread_mutex_unlock(&loop->exec->lock);
+    return quit && LIST_EMPTY(&loop->slots);
+}
+
+void pm_events_loop_main(void *arg)
+{
+    pm_events_loop *loop = arg;
+    pm_events *exec = loop->exec;
+    loop->rate_since = pm_mono_ms();
+    while (!may_end(loop)) {
+        int64_t due = work(loop);
+        if (atomic_load(&exec->stop) && !loop->closed) {
+            close_loop(loop);
+            continue;
+        }
+        gather(loop);
+        pm_loop_wait(loop->loop, due);
+    }
+    pm_rpc_cancel(loop->rpc);
+    pm_http_cancel(loop->http);
+    pm_share_cancel(loop->share);
+    if (!loop->closed) {
+        loop->channel->ops->close(loop->channel, pm_mono_ms() + FLUSH_MS);
+    }
+    atomic_fetch_sub(&exec->env.figures->threads, 1);
+}

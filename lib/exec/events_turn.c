@@ -1,0 +1,298 @@
+/* events_turn.c: the turns of a task under the executor `events`: begin, step, ask, end, without
+ * ever waiting. Runs in the thread of the slot's loop, but for what a helper does. */
+#include "exec/events_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "exec/carry.h"
+
+/* A step that keeps a loop longer than this is named in the log, one each so many ms. */
+#define SLOW_MS      100
+#define SLOW_TELL_MS 10000
+
+bool pm_slot_must_stop(const pm_slot *slot)
+{
+    return atomic_load(&slot->task->stop) || atomic_load(&slot->loop->exec->stop);
+}
+
+void pm_slot_retire(pm_slot *slot)
+{
+    pm_events_loop *loop = slot->loop;
+    pm_task *task = slot->task;
+    pm_wheel_remove(&slot->timer);
+    LIST_REMOVE(slot, entry);
+    pthread_mutex_lock(&loop->exec->lock);
+    task->slot = NULL; /* nobody wakes it from here on */
+    if (slot->mailed) {
+        TAILQ_REMOVE(&loop->mail, slot, in_mail);
+    }
+    pthread_mutex_unlock(&loop->exec->lock);
+    atomic_fetch_sub(&loop->exec->env.figures->pool_bytes, (int64_t)sizeof *slot);
+    free(slot);
+    task->ops->stopped(task);
+}
+
+/* ---- asking ---- */
+
+static void count_done(pm_request *request)
+{
+    pm_slot *slot = request->owner;
+    slot->pending--;
+    if (slot->pending == 0 && slot->state == PM_SLOT_ASKING) {
+        slot->state = PM_SLOT_READY;
+        STAILQ_INSERT_TAIL(&slot->loop->ready, slot, in_ready);
+    }
+}
+
+static void on_sent(pm_request *wire)
+{
+    pm_parcel *parcel = (pm_parcel *)wire;
+    pm_parcel_deliver(parcel);
+    free(parcel);
+}
+
+/* A request that goes on when its round is cut short. */
+static void send_parcel(pm_slot *slot, pm_request *request)
+{
+    pm_channel *channel = slot->loop->channel;
+    pm_parcel *parcel = malloc(sizeof *parcel);
+    if (parcel == NULL) {
+        pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
+        return;
+    }
+    pm_parcel_take(parcel, request);
+    parcel->wire.on_done = on_sent;
+    if (parcel->wire.kind == PM_REQUEST_HTTP) {
+        pm_http_submit(slot->loop->http, &parcel->wire);
+    } else {
+        channel->ops->submit(channel, &parcel->wire);
+    }
+}
+
+/* A load or store on its way through a helper. */
+typedef struct stored {
+    pm_job job; /* first */
+    pm_parcel parcel;
+    pm_events_loop *loop;
+} stored;
+
+/* In a helper. */
+static void run_stored(pm_job *job)
+{
+    stored *at = (stored *)job;
+    pm_events_loop *loop = at->loop;
+    pm_events *exec = loop->exec;
+    pm_carry_stored(exec->env.store, &at->parcel.wire);
+    pthread_mutex_lock(&exec->lock);
+    job->next = loop->stored;
+    loop->stored = job;
+    pm_loop_wake(loop->loop);
+    pthread_mutex_unlock(&exec->lock);
+}
+
+void pm_slot_deliver_stored(pm_job *jobs)
+{
+    while (jobs != NULL) {
+        stored *at = (stored *)jobs;
+        jobs = jobs->next;
+        pm_parcel_deliver(&at->parcel);
+        free(at);
+    }
+}
+
+static void ask_store(pm_slot *slot, pm_request *request)
+{
+    stored *at = malloc(sizeof *at);
+    if (at == NULL) {
+        pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
+        return;
+    }
+    *at = (stored){.job = {.run = run_stored}, .loop = slot->loop};
+    pm_parcel_take(&at->parcel, request);
+    panicmon_err status = pm_pool_submit(slot->loop->exec->stores, &at->job);
+    if (status != PANICMON_OK) {
+        pm_request_finish(&at->parcel.wire, status, 0, "no thread for the state store");
+        at->job.next = NULL;
+        pm_slot_deliver_stored(&at->job);
+    }
+}
+
+void pm_slot_ask(pm_slot *slot)
+{
+    slot->state = PM_SLOT_ASKING;
+    slot->pending = slot->count;
+    for (size_t i = 0; i < slot->count; i++) {
+        pm_request *request = slot->requests[i];
+        request->owner = slot;
+        request->on_done = count_done;
+        request->carrier = NULL;
+    }
+    for (size_t i = 0; i < slot->count; i++) {
+        pm_request *request = slot->requests[i];
+        if (request->kind == PM_REQUEST_RPC) {
+            pm_share_add(slot->loop->share, request, slot->task);
+        } else if (request->kind == PM_REQUEST_PUBLISH || request->kind == PM_REQUEST_HTTP) {
+            send_parcel(slot, request);
+        } else {
+            ask_store(slot, request);
+        }
+    }
+}
+
+/* All tasks of an endpoint come to one loop, so that they share its connection: a task goes where
+ * the last call of its round's first step goes. */
+static pm_events_loop *home_of(const pm_slot *slot)
+{
+    pm_events *exec = slot->loop->exec;
+    for (size_t i = slot->count; i > 0 && exec->count > 1; i--) {
+        const pm_request *request = slot->requests[i - 1];
+        if (request->kind == PM_REQUEST_RPC) {
+            return &exec->loops[pm_hash(request->target) % exec->count];
+        }
+    }
+    return slot->loop;
+}
+
+static void move_to(pm_slot *slot, pm_events_loop *loop)
+{
+    pm_events *exec = loop->exec;
+    LIST_REMOVE(slot, entry);
+    pthread_mutex_lock(&exec->lock);
+    if (slot->mailed) {
+        TAILQ_REMOVE(&slot->loop->mail, slot, in_mail);
+        slot->mailed = false;
+    }
+    slot->state = PM_SLOT_MOVED;
+    slot->loop = loop;
+    pm_events_mail(slot);
+    pthread_mutex_unlock(&exec->lock);
+}
+
+/* ---- turns ---- */
+
+/* Also in a helper. Gives whether it was the first step of its round. */
+static bool do_turn(pm_slot *slot)
+{
+    pm_task *task = slot->task;
+    bool first = !slot->in_round;
+    if (first) {
+        slot->in_round = true;
+        task->ops->begin(task, pm_mono_ms());
+    }
+    slot->count = task->ops->step(task, &slot->requests);
+    return first;
+}
+
+static void end_round(pm_slot *slot)
+{
+    slot->in_round = false;
+    slot->task->ops->end(slot->task, pm_mono_ms(), false);
+    slot->state = PM_SLOT_WAITING;
+    pm_slot_look(slot);
+}
+
+static void after_turn(pm_slot *slot, bool first)
+{
+    pm_events_loop *home = first ? home_of(slot) : slot->loop;
+    if (pm_slot_must_stop(slot)) {
+        slot->count = 0; /* nobody carries them out */
+        pm_slot_abort(slot);
+        pm_slot_retire(slot);
+    } else if (slot->count == 0) {
+        end_round(slot);
+    } else if (home != slot->loop) {
+        move_to(slot, home);
+    } else {
+        pm_slot_ask(slot);
+    }
+}
+
+static void tell_slow(pm_slot *slot, int64_t took_ms)
+{
+    pm_events_loop *loop = slot->loop;
+    int64_t now = pm_mono_ms();
+    if (loop->slow_told != 0 && now - loop->slow_told < SLOW_TELL_MS) {
+        loop->slow_more++;
+        return;
+    }
+    pm_logf(loop->exec->env.log, PANICMON_LOG_WARNING, slot->task->name,
+            "a step kept all others waiting for %lld ms (%zu more were as slow since the last "
+            "such record); a monitor that blocks should say so with PANICMON_MONITOR_BLOCKING",
+            (long long)took_ms, loop->slow_more);
+    loop->slow_told = now;
+    loop->slow_more = 0;
+}
+
+/* In a helper. */
+static void run_step(pm_job *job)
+{
+    pm_slot *slot = (pm_slot *)(void *)((char *)job - offsetof(pm_slot, job));
+    pm_events *exec = slot->loop->exec;
+    (void)do_turn(slot);
+    pthread_mutex_lock(&exec->lock);
+    slot->state = PM_SLOT_BACK;
+    pm_events_mail(slot);
+    pthread_mutex_unlock(&exec->lock);
+}
+
+void pm_slot_back(pm_slot *slot)
+{
+    after_turn(slot, false);
+}
+
+void pm_slot_turn(pm_slot *slot)
+{
+    if (slot->task->blocking) {
+        slot->job = (pm_job){.run = run_step};
+        slot->state = PM_SLOT_AWAY;
+        if (pm_pool_submit(slot->loop->exec->steps, &slot->job) == PANICMON_OK) {
+            return;
+        }
+    }
+    int64_t began = pm_mono_ms();
+    bool first = do_turn(slot);
+    int64_t took = pm_mono_ms() - began;
+    if (took >= SLOW_MS) {
+        tell_slow(slot, took);
+    }
+    after_turn(slot, first);
+}
+
+void pm_slot_abort(pm_slot *slot)
+{
+    slot->state = PM_SLOT_WAITING;
+    for (size_t i = 0; i < slot->count; i++) {
+        if (!slot->requests[i]->done) {
+            pm_parcel_leave(slot->requests[i]);
+        }
+    }
+    slot->count = 0;
+    if (slot->in_round) {
+        slot->in_round = false;
+        slot->task->ops->end(slot->task, pm_mono_ms(), true);
+    }
+}
+
+void pm_slot_look(pm_slot *slot)
+{
+    pm_task *task = slot->task;
+    if (pm_slot_must_stop(slot)) {
+        pm_slot_retire(slot);
+        return;
+    }
+    int64_t now = pm_mono_ms();
+    int64_t due = task->ops->due(task, now);
+    if (due == PM_NEVER) {
+        pm_slot_retire(slot);
+    } else if (due > now) {
+        pm_wheel_set(&slot->loop->wheel, &slot->timer, due);
+    } else {
+        slot->loop->rounds++;
+        slot->state = PM_SLOT_READY;
+        STAILQ_INSERT_TAIL(&slot->loop->ready, slot, in_ready);
+    }
+}

@@ -1,0 +1,27 @@
+/* share.h: what many monitorables save when they use the same connections: calls of one turn leave
+ * together, a call that is already under way is not made again, replies that cannot change are
+ * kept for others, and no endpoint has more than PM_SHARE_IN_FLIGHT calls to answer at once.
+ * Belongs to the thread of its pm_rpc. */
+#ifndef PM_SHARE_H
+#define PM_SHARE_H
+
+#include "exec/figures.h"
+#include "net/rpc.h"
+
+#define PM_SHARE_IN_FLIGHT 512
+
+typedef struct pm_share pm_share;
+
+/* `cache_bytes`: most bytes of replies kept; 0: none. */
+panicmon_err pm_share_new(pm_share **out, pm_rpc *rpc, size_t cache_bytes, pm_figures *figures);
+/* Takes a call in; it is finished exactly once, maybe before this returns. `asker` tells the
+ * monitorables apart. Its texts are gone afterwards. pm_parcel_leave() ends it early. */
+void pm_share_add(pm_share *share, pm_request *request, const void *asker);
+/* Sends what was taken in, and what may go now because others were answered. */
+void pm_share_send(pm_share *share);
+/* Finishes all that is not with the pm_rpc (any more) with ERR_CANCELED; after pm_rpc_cancel(). */
+void pm_share_cancel(pm_share *share);
+/* After its calls were finished; NULL is allowed. */
+void pm_share_free(pm_share *share);
+
+#endif

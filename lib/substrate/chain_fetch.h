@@ -1,0 +1,117 @@
+/* chain_fetch.h: reads the state of a chain at a finalized head, in few steps: a machine inside of
+ * a monitor's round. Belongs to the monitor.
+ *
+ * OPEN      header, runtime version, and (as far as the metadata is at hand) the values that depend
+ *           on nothing
+ * RUNTIMES  which runtime wrote the block, and its metadata: only first, and after upgrades
+ * BASE      the values that depend on nothing, when they were not asked for yet
+ * MORE      what depends on session, era, controller
+ * PAGES     nominators of paged exposures, when they are new */
+#ifndef PM_SUBSTRATE_CHAIN_FETCH_H
+#define PM_SUBSTRATE_CHAIN_FETCH_H
+
+#include "substrate/chain_query.h"
+#include "substrate/chain_state.h"
+
+typedef enum pm_item {
+    PM_ITEM_SESSION,
+    PM_ITEM_VALIDATORS,
+    PM_ITEM_DISABLED,
+    PM_ITEM_MODE,
+    PM_ITEM_AUTHORED,
+    PM_ITEM_HEARTBEATS,
+    PM_ITEM_ACTIVE_ERA,
+    PM_ITEM_CURRENT_ERA,
+    PM_ITEM_DEPTH,
+    PM_ITEM_BONDED,
+    PM_ITEM_LEDGER,
+    PM_ITEM_STAKERS,
+    PM_ITEM_OVERVIEW,
+    PM_ITEM_PAGED,
+    PM_ITEM_CLAIMED,
+    PM_ITEM_POINTS,
+    PM_ITEM_COUNT
+} pm_item;
+
+typedef enum pm_need { PM_NEED_NOTHING, PM_NEED_PARENT, PM_NEED_METADATA } pm_need;
+
+/* One of the two chains read together: the one with the sessions, the one with the staking. */
+typedef struct pm_side {
+    pm_endpoint *endpoint; /* NULL: there is no second chain */
+    pm_heads *heads;
+    pm_runtime *runtime;
+    bool settled; /* the runtime is known to be the one that wrote the block */
+    pm_need need;
+    bool renew; /* the metadata is being read again */
+    bool has_header;
+    int64_t height;
+    char parent[PM_HASH_TEXT];
+    pm_version version; /* of the runtime wanted */
+    pm_query query;
+    panicmon_request header;
+    panicmon_request at_block;
+    panicmon_request at_parent;
+    panicmon_request metadata;
+    pm_storage items[PM_ITEM_COUNT];
+    bool has[PM_ITEM_COUNT];
+    bool fault; /* a value did not decode */
+} pm_side;
+
+typedef enum pm_fetch_stage {
+    PM_FETCH_OPEN,
+    PM_FETCH_RUNTIMES,
+    PM_FETCH_BASE,
+    PM_FETCH_MORE,
+    PM_FETCH_PAGES,
+    PM_FETCH_DONE,
+    PM_FETCH_FAILED
+} pm_fetch_stage;
+
+/* An exposure whose pages are still to come. */
+typedef struct pm_pending {
+    pm_stash *stash;
+    uint64_t total_low, total_high, own_low, own_high;
+    uint32_t pages;
+    uint8_t tag[16];
+} pm_pending;
+
+typedef struct pm_fetch {
+    pm_substrate *shared;
+    pm_fetch_stage stage;
+    bool asked;     /* replies are to come */
+    bool with_base; /* the values of BASE were asked for in OPEN */
+    int redone;
+    pm_side relay;
+    pm_side hub;
+    pm_side *staking; /* the side that has the staking, NULL: none has */
+    pm_state *before; /* the last state: what cannot have changed is taken from it */
+    pm_state *state;  /* being read */
+    uint8_t (*accounts)[PM_ACCOUNT_SIZE];
+    size_t account_count;
+    panicmon_request electees;
+    bool ask_points;
+    pm_pending *pending;
+    size_t pending_count;
+
+    /* why it failed */
+    panicmon_err status;
+    bool lost;  /* the endpoint did not answer: another one may */
+    bool shape; /* it answered something else than a Substrate node does */
+    const pm_endpoint *culprit;
+    const char *method;
+    pm_buf message;
+} pm_fetch;
+
+/* Begins. Takes `accounts` (malloc'd) and references to heads over; `before` may be NULL and is
+ * used when it is of the same chain. `hub` NULL: no Asset Hub is known. */
+panicmon_err pm_fetch_new(pm_fetch **out, pm_substrate *shared, pm_endpoint *relay,
+                          pm_heads *relay_heads, pm_endpoint *hub, pm_heads *hub_heads,
+                          pm_state *before, uint8_t (*accounts)[PM_ACCOUNT_SIZE], size_t count);
+/* Reads the replies of the step before and asks for more. Its stage is DONE or FAILED when it asked
+ * for nothing. Errors are our own: no memory. */
+panicmon_err pm_fetch_step(pm_fetch *fetch, panicmon_round *round);
+/* The height of the chain with the staking, once known; -1 before. */
+int64_t pm_fetch_height(const pm_fetch *fetch);
+void pm_fetch_free(pm_fetch *fetch); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,113 @@
+/* chain_meta.c: one decoded copy of a runtime's metadata for all monitors. A runtime is gone with
+ * its last user. Any thread. */
+#include "substrate/chain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool make_key(pm_buf *key, const char *genesis, const pm_version *version)
+{
+    pm_buf_format(key, "%s %s", genesis, version->id);
+    return !key->failed;
+}
+
+pm_runtime *pm_runtime_ref(pm_substrate *shared, pm_runtime *runtime)
+{
+    if (runtime != NULL) {
+        pm_substrate_lock(shared);
+        runtime->users++;
+        pm_substrate_unlock(shared);
+    }
+    return runtime;
+}
+
+/* Under the lock. */
+static void forget(pm_substrate *shared, pm_runtime *runtime)
+{
+    if (runtime->key != NULL) {
+        if (pm_map_get(&shared->runtimes, runtime->key) == runtime) {
+            (void)pm_map_remove(&shared->runtimes, runtime->key);
+        }
+        free(runtime->key);
+        runtime->key = NULL;
+    }
+}
+
+void pm_runtime_unref(pm_substrate *shared, pm_runtime *runtime)
+{
+    if (runtime == NULL) {
+        return;
+    }
+    pm_substrate_lock(shared);
+    bool last = --runtime->users == 0;
+    if (last) {
+        forget(shared, runtime);
+    }
+    pm_substrate_unlock(shared);
+    if (last) {
+        pm_metadata_unref(runtime->metadata);
+        free(runtime);
+    }
+}
+
+pm_runtime *pm_runtime_find(pm_substrate *shared, const char *genesis, const pm_version *version)
+{
+    pm_buf key = {0};
+    pm_runtime *found = NULL;
+    if (version->id[0] != '\0' && make_key(&key, genesis, version)) {
+        pm_substrate_lock(shared);
+        found = pm_map_get(&shared->runtimes, key.data);
+        if (found != NULL) {
+            found->users++;
+        }
+        pm_substrate_unlock(shared);
+    }
+    pm_buf_free(&key);
+    return found;
+}
+
+panicmon_err pm_runtime_make(pm_runtime **out, pm_substrate *shared, const char *genesis,
+                             const pm_version *version, pm_json text, bool renewed,
+                             panicmon_error **err)
+{
+    pm_json hex = pm_plain_string(text);
+    pm_buf key = {0};
+    pm_runtime *made = calloc(1, sizeof *made);
+    panicmon_err status =
+        made == NULL || !make_key(&key, genesis, version) ? PANICMON_ERR_NOMEM : PANICMON_OK;
+    if (status == PANICMON_OK) {
+        status =
+            pm_metadata_decode(&made->metadata, hex.text == NULL ? "" : hex.text, hex.len, err);
+    }
+    if (status != PANICMON_OK) {
+        free(made);
+        pm_buf_free(&key);
+        return status;
+    }
+    made->users = 1;
+    made->version = *version;
+    made->renewed = renewed;
+    made->key = pm_buf_take(&key, NULL);
+    pm_substrate_lock(shared);
+    if (made->key != NULL) { /* without memory for the table it serves its maker alone */
+        (void)pm_map_set(&shared->runtimes, made->key, made);
+    }
+    pm_substrate_unlock(shared);
+    *out = made;
+    return PANICMON_OK;
+}
+
+void pm_runtime_drop(pm_substrate *shared, pm_runtime *runtime)
+{
+    pm_substrate_lock(shared);
+    forget(shared, runtime);
+    pm_substrate_unlock(shared);
+}
+
+bool pm_runtime_dropped(pm_substrate *shared, const pm_runtime *runtime)
+{
+    pm_substrate_lock(shared);
+    bool dropped = runtime->key == NULL;
+    pm_substrate_unlock(shared);
+    return dropped;
+}

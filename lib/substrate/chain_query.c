@@ -1,0 +1,196 @@
+/* chain_query.c: see chain_query.h. */
+#include "substrate/chain_query.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void pm_query_begin(pm_query *query, const char *url, const char *hash)
+{
+    pm_buf_clear(&query->keys);
+    query->key_count = 0;
+    query->total = 0;
+    query->request_count = 0;
+    query->status = PANICMON_OK;
+    query->url = url;
+    memcpy(query->url_hash, hash, PM_HASH_TEXT);
+    pm_query_forget(query);
+}
+
+static bool room_for_request(pm_query *query)
+{
+    if (query->request_count < query->request_room) {
+        return true;
+    }
+    size_t room = query->request_room == 0 ? 4 : query->request_room * 2;
+    panicmon_request *requests = realloc(query->requests, room * sizeof *requests);
+    if (requests != NULL) {
+        query->requests = requests;
+        query->request_room = room;
+    }
+    return requests != NULL;
+}
+
+panicmon_err pm_query_send(pm_query *query, panicmon_round *round)
+{
+    if (query->status != PANICMON_OK || query->key_count == 0) {
+        return query->status;
+    }
+    pm_buf_format(&query->keys, "], \"%s\"]", query->url_hash);
+    if (query->keys.failed || !room_for_request(query)) {
+        query->status = PANICMON_ERR_NOMEM;
+    } else {
+        pm_call(&query->status, round, query->url, "state_queryStorageAt", query->keys.data,
+                PANICMON_RPC_PINNED, &query->requests[query->request_count]);
+    }
+    if (query->status == PANICMON_OK) {
+        query->request_count++;
+    }
+    pm_buf_clear(&query->keys);
+    query->key_count = 0;
+    return query->status;
+}
+
+void pm_query_add(pm_query *query, panicmon_round *round, const pm_storage *item,
+                  const pm_key_arg *args, size_t count)
+{
+    if (query->status != PANICMON_OK) {
+        return;
+    }
+    size_t before = query->keys.len;
+    pm_buf_text(&query->keys, query->key_count == 0 ? "[[\"" : ", \"");
+    panicmon_err status = pm_storage_key_hex(item, args, count, &query->keys, NULL);
+    pm_buf_char(&query->keys, '"');
+    if (status == PANICMON_ERR_INVAL) { /* the item has other arguments: it reads as absent */
+        query->keys.len = before;
+        return;
+    }
+    query->status = status != PANICMON_OK ? status
+                    : query->keys.failed  ? PANICMON_ERR_NOMEM
+                                          : PANICMON_OK;
+    query->total++;
+    if (++query->key_count == PM_QUERY_CHUNK) {
+        (void)pm_query_send(query, round);
+    }
+}
+
+static bool add_entry(pm_query *query, pm_json key, pm_json value)
+{
+    if (query->entry_count == query->entry_room) {
+        size_t room = query->entry_room == 0 ? 64 : query->entry_room * 2;
+        pm_query_entry *entries = realloc(query->entries, room * sizeof *entries);
+        if (entries == NULL) {
+            return false;
+        }
+        query->entries = entries;
+        query->entry_room = room;
+    }
+    query->entries[query->entry_count++] = (pm_query_entry){.key = key, .value = value};
+    return true;
+}
+
+static int compare_keys(pm_json a, pm_json b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = memcmp(a.text, b.text, shorter);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return compare_keys(((const pm_query_entry *)a)->key, ((const pm_query_entry *)b)->key);
+}
+
+/* [{"block", "changes": [[key, value or null], ...]}, ...]; false: no memory, or another shape. */
+static bool read_changes(pm_query *query, pm_json result)
+{
+    size_t at_set = 0;
+    pm_json set;
+    if (!pm_json_is(result, '[')) {
+        query->status = PANICMON_ERR_PROTOCOL;
+        return false;
+    }
+    while (pm_json_next_element(result, &at_set, &set)) {
+        size_t at_change = 0;
+        pm_json change;
+        pm_json changes = pm_json_member(set, "changes");
+        while (pm_json_next_element(changes, &at_change, &change)) {
+            size_t at = 0;
+            pm_json key = {0};
+            pm_json value = {0};
+            (void)pm_json_next_element(change, &at, &key);
+            (void)pm_json_next_element(change, &at, &value);
+            key = pm_plain_string(key);
+            value = pm_plain_string(value);
+            if (key.text != NULL && value.text != NULL && !add_entry(query, key, value)) {
+                query->status = PANICMON_ERR_NOMEM;
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+const panicmon_reply *pm_query_take(pm_query *query, panicmon_round *round)
+{
+    query->entry_count = 0;
+    for (size_t i = 0; i < query->request_count; i++) {
+        const panicmon_reply *reply = pm_reply(round, query->requests[i]);
+        if (!pm_reply_ok(reply) || !read_changes(query, pm_reply_json(reply))) {
+            query->entry_count = 0;
+            return reply;
+        }
+    }
+    query->request_count = 0;
+    if (query->entry_count > 1) {
+        qsort(query->entries, query->entry_count, sizeof *query->entries, compare_entries);
+    }
+    return NULL;
+}
+
+pm_json pm_query_raw(pm_query *query, const pm_storage *item, const pm_key_arg *args, size_t count)
+{
+    pm_buf_clear(&query->scratch);
+    if (query->entry_count == 0 ||
+        pm_storage_key_hex(item, args, count, &query->scratch, NULL) != PANICMON_OK ||
+        query->scratch.failed) {
+        return (pm_json){0};
+    }
+    pm_query_entry wanted = {.key = {query->scratch.data, query->scratch.len}};
+    const pm_query_entry *found = bsearch(&wanted, query->entries, query->entry_count,
+                                          sizeof *query->entries, compare_entries);
+    return found == NULL ? (pm_json){0} : found->value;
+}
+
+panicmon_err pm_query_value(pm_query *query, const pm_storage *item, const pm_key_arg *args,
+                            size_t count, pm_value *out, panicmon_error **err)
+{
+    pm_json raw = pm_query_raw(query, item, args, count);
+    *out = (pm_value){0};
+    pm_buf_clear(&query->bytes);
+    if (raw.text == NULL) {
+        return pm_value_of_storage(item, NULL, 0, out, err);
+    }
+    if (!pm_buf_reserve(&query->bytes, raw.len / 2 + 1)) {
+        return PANICMON_ERR_NOMEM;
+    }
+    if (!pm_hex_parse(raw.text, raw.len, &query->bytes)) {
+        return PANICMON_ERR_PARSE;
+    }
+    return pm_value_of_storage(item, (const uint8_t *)query->bytes.data, query->bytes.len, out,
+                               err);
+}
+
+void pm_query_forget(pm_query *query)
+{
+    query->entry_count = 0;
+}
+
+void pm_query_free(pm_query *query)
+{
+    pm_buf_free(&query->keys);
+    pm_buf_free(&query->scratch);
+    pm_buf_free(&query->bytes);
+    free(query->requests);
+    free(query->entries);
+    *query = (pm_query){0};
+}

@@ -1,0 +1,190 @@
+/* chain_view.c: the last state of a chain as one source has it, which stashes are to be in it, and
+ * who is reading a new one. Any thread. */
+#include "substrate/chain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "substrate/chain_state.h"
+
+/* Who began a fetch and did not end it is given up after this. */
+#define FETCH_MS 5000
+
+pm_view *pm_view_open(pm_substrate *shared, const char *url, const char *hub_url)
+{
+    pm_buf key = {0};
+    pm_buf_format(&key, "%s %s", url, hub_url == NULL ? "" : hub_url);
+    if (key.failed) {
+        return NULL;
+    }
+    pm_substrate_lock(shared);
+    pm_view *view = pm_map_get(&shared->views, key.data);
+    if (view == NULL) {
+        view = calloc(1, sizeof *view);
+        if (view != NULL && !pm_map_set(&shared->views, key.data, view)) {
+            free(view);
+            view = NULL;
+        }
+        if (view != NULL) {
+            view->key = pm_buf_take(&key, NULL);
+        }
+    }
+    if (view != NULL) {
+        view->users++;
+    }
+    pm_substrate_unlock(shared);
+    pm_buf_free(&key);
+    return view;
+}
+
+void pm_view_close(pm_substrate *shared, pm_view *view)
+{
+    if (view == NULL) {
+        return;
+    }
+    pm_substrate_lock(shared);
+    bool last = --view->users == 0;
+    if (last) {
+        (void)pm_map_remove(&shared->views, view->key);
+    }
+    pm_substrate_unlock(shared);
+    if (last) {
+        pm_state_unref(shared, view->state);
+        free(view->watched);
+        free(view->key);
+        free(view);
+    }
+}
+
+/* The place of an account in the sorted list, or where it belongs. Under the lock. */
+static size_t place_of(const pm_view *view, const uint8_t *account, bool *found)
+{
+    size_t low = 0;
+    size_t high = view->watched_count;
+    *found = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(view->watched[middle].account, account, PM_ACCOUNT_SIZE);
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Under the lock. */
+static bool make_room(pm_view *view)
+{
+    if (view->watched_count < view->watched_room) {
+        return true;
+    }
+    size_t room = view->watched_room == 0 ? 8 : view->watched_room * 2;
+    pm_watch_item *items = realloc(view->watched, room * sizeof *items);
+    if (items != NULL) {
+        view->watched = items;
+        view->watched_room = room;
+    }
+    return items != NULL;
+}
+
+bool pm_view_watch(pm_substrate *shared, pm_view *view, const uint8_t *account)
+{
+    bool found;
+    pm_substrate_lock(shared);
+    size_t at = place_of(view, account, &found);
+    bool done = found || make_room(view);
+    if (found) {
+        view->watched[at].users++;
+    } else if (done) {
+        memmove(&view->watched[at + 1], &view->watched[at],
+                (view->watched_count - at) * sizeof *view->watched);
+        memcpy(view->watched[at].account, account, PM_ACCOUNT_SIZE);
+        view->watched[at].users = 1;
+        view->watched_count++;
+    }
+    pm_substrate_unlock(shared);
+    return done;
+}
+
+void pm_view_unwatch(pm_substrate *shared, pm_view *view, const uint8_t *account)
+{
+    bool found;
+    pm_substrate_lock(shared);
+    size_t at = place_of(view, account, &found);
+    if (found && --view->watched[at].users == 0) {
+        view->watched_count--;
+        memmove(&view->watched[at], &view->watched[at + 1],
+                (view->watched_count - at) * sizeof *view->watched);
+    }
+    pm_substrate_unlock(shared);
+}
+
+struct pm_state *pm_view_last(pm_substrate *shared, pm_view *view)
+{
+    pm_substrate_lock(shared);
+    pm_state *state = pm_state_ref(view->state);
+    pm_substrate_unlock(shared);
+    return state;
+}
+
+struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t *account,
+                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms)
+{
+    pm_state *taken = NULL;
+    int64_t now = pm_mono_ms();
+    pm_substrate_lock(shared);
+    pm_state *state = view->state;
+    bool other = view->fetcher != NULL && view->fetcher != who && now < view->fetch_until_ms;
+    int64_t age = state != NULL ? now - state->taken_ms : 0;
+    bool fresh = state != NULL && state->taken_ms > seen_ms && age < fresh_ms;
+    if (state != NULL && (fresh || (other && age < stale_ms)) &&
+        (account == NULL || pm_state_stash(state, account) != NULL)) {
+        taken = pm_state_ref(state);
+    } else if (!other) {
+        view->fetcher = who;
+        view->fetch_until_ms = now + FETCH_MS;
+    }
+    pm_substrate_unlock(shared);
+    return taken;
+}
+
+void pm_view_leave(pm_substrate *shared, pm_view *view, const void *who, struct pm_state *state)
+{
+    pm_state *old = NULL;
+    pm_substrate_lock(shared);
+    if (view->fetcher == who) {
+        view->fetcher = NULL;
+    }
+    if (state != NULL && (view->state == NULL || view->state->taken_ms <= state->taken_ms)) {
+        old = view->state;
+        view->state = pm_state_ref(state);
+    }
+    pm_substrate_unlock(shared);
+    pm_state_unref(shared, old);
+}
+
+bool pm_view_accounts(pm_substrate *shared, pm_view *view, const uint8_t *own,
+                      uint8_t (**out)[PM_ACCOUNT_SIZE], size_t *count)
+{
+    *count = 0;
+    pm_substrate_lock(shared);
+    uint8_t(*accounts)[PM_ACCOUNT_SIZE] = malloc((view->watched_count + 1) * PM_ACCOUNT_SIZE);
+    if (accounts != NULL && own != NULL) {
+        memcpy(accounts[(*count)++], own, PM_ACCOUNT_SIZE);
+    }
+    for (size_t i = 0; accounts != NULL && i < view->watched_count; i++) {
+        if (own == NULL || memcmp(view->watched[i].account, own, PM_ACCOUNT_SIZE) != 0) {
+            memcpy(accounts[(*count)++], view->watched[i].account, PM_ACCOUNT_SIZE);
+        }
+    }
+    pm_substrate_unlock(shared);
+    *out = accounts;
+    return accounts != NULL;
+}

@@ -1,0 +1,633 @@
+/* history.c: see history.h. */
+#include "substrate/history.h"
+
+#include <panicmon/log.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "substrate/storage_key.h"
+#include "substrate/value.h"
+
+/* A catch-up that takes longer publishes what it has and goes on in the next round. */
+#define ROUND_MS 4000
+/* After so many rounds without an answer of the state store the history begins anew. */
+#define FAILURES_MAX 3
+
+/* ---- the cursor ---- */
+
+static void read_cursor(pm_history *history, const panicmon_reply *reply)
+{
+    size_t len;
+    pm_json value;
+    pm_maybe height = {0};
+    const char *text = panicmon_reply_body(reply, &len);
+    history->runtime[0] = '\0';
+    if (pm_json_parse(text, len, &value, NULL)) {
+        pm_json runtime = pm_plain_string(pm_json_member(value, "runtime"));
+        height.known =
+            pm_json_int(pm_json_member(value, "height"), &height.value) && height.value >= 0;
+        if (runtime.text != NULL && runtime.len < sizeof history->runtime) {
+            memcpy(history->runtime, runtime.text, runtime.len);
+            history->runtime[runtime.len] = '\0';
+        }
+    }
+    history->cursor = height;
+}
+
+static void take_cursor(pm_history *history, panicmon_round *round)
+{
+    const panicmon_reply *reply = pm_reply(round, history->request);
+    history->stage = PM_HISTORY_WAIT;
+    history->loaded = true;
+    history->cursor = (pm_maybe){0};
+    history->runtime[0] = '\0';
+    if (pm_reply_ok(reply)) {
+        read_cursor(history, reply);
+    } else if (panicmon_reply_status(reply) != PANICMON_ERR_NOENT &&
+               ++history->failures < FAILURES_MAX) {
+        history->loaded = false; /* better no history for now than one with a hole */
+        history->stage = PM_HISTORY_OFF;
+    }
+}
+
+panicmon_err pm_history_begin(pm_history *history, panicmon_round *round, const char *genesis,
+                              const char *node_id)
+{
+    pm_buf key = {0};
+    pm_json hash = {.text = genesis, .len = strlen(genesis)};
+    pm_json plain = pm_plain_string(hash);
+    pm_history_end(history);
+    pm_buf_text(&key, "substrate.history.");
+    pm_buf_add(&key, plain.text, plain.len);
+    pm_buf_format(&key, ".%s", node_id);
+    if (key.failed) {
+        pm_buf_free(&key);
+        return PANICMON_ERR_NOMEM;
+    }
+    if (history->key == NULL || strcmp(history->key, key.data) != 0) {
+        free(history->key);
+        history->key = pm_buf_take(&key, NULL);
+        history->loaded = false;
+        history->failures = 0;
+    }
+    pm_buf_free(&key);
+    history->began_ms = pm_mono_ms();
+    history->stage = PM_HISTORY_WAIT;
+    if (!history->loaded) {
+        history->stage = PM_HISTORY_LOAD;
+        history->asked = true;
+        history->asked_step = panicmon_round_step(round);
+        return panicmon_round_load(round, history->key, &history->request);
+    }
+    return PANICMON_OK;
+}
+
+panicmon_err pm_history_confirm(pm_history *history, panicmon_round *round)
+{
+    pm_buf value = {0};
+    if (!history->reached.known ||
+        (history->cursor.known && history->reached.value <= history->cursor.value)) {
+        return PANICMON_OK;
+    }
+    history->cursor = history->reached;
+    history->runtime[0] = '\0';
+    if (history->writer != NULL && history->reached.value == history->height) {
+        memcpy(history->runtime, history->writer->version.id, sizeof history->runtime);
+    }
+    pm_buf_format(&value, "{\"height\": %lld, \"runtime\": ", (long long)history->cursor.value);
+    pm_buf_json_string(&value, history->runtime, strlen(history->runtime));
+    pm_buf_char(&value, '}');
+    panicmon_err status =
+        value.failed ? PANICMON_ERR_NOMEM
+                     : panicmon_round_store(round, history->key, value.data, value.len, NULL);
+    pm_buf_free(&value);
+    return status;
+}
+
+/* ---- which blocks ---- */
+
+void pm_history_aim(pm_history *history, const char *url, const char *genesis, bool is_archive,
+                    const char *head, int64_t height)
+{
+    if (history->url == NULL) {
+        history->url = url;
+        history->genesis = genesis;
+        history->is_archive = is_archive;
+        history->height = height;
+        memcpy(history->head, head, PM_HASH_TEXT);
+    }
+}
+
+void pm_history_writer(pm_history *history, pm_runtime *writer)
+{
+    if (history->writer == NULL) {
+        history->writer = pm_runtime_ref(history->shared, writer);
+    }
+}
+
+/* Lists the blocks to read; those that somebody has read stand there already. */
+static panicmon_err list_blocks(pm_history *history)
+{
+    int64_t height = history->height;
+    int64_t limit = history->is_archive ? PM_HISTORY_ARCHIVE : PM_HISTORY_PRUNED;
+    int64_t last = history->cursor.known ? history->cursor.value : height - 1;
+    last = height - last > limit ? height - limit : last;
+    if (last >= height || height < 1) {
+        history->stage = PM_HISTORY_DONE;
+        return PANICMON_OK;
+    }
+    last = last < 0 ? 0 : last;
+    size_t count = (size_t)(height - last);
+    history->items = calloc(count + 1, sizeof *history->items);
+    if (history->items == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    history->count = count + 1;
+    for (size_t i = 0; i <= count; i++) {
+        pm_history_item *item = &history->items[i];
+        item->height = last + (int64_t)i;
+        item->request = PM_NO_REQUEST;
+        if (i > 0) {
+            item->block =
+                pm_block_find(history->shared, history->genesis, history->url, item->height);
+        }
+    }
+    memcpy(history->items[count].hash, history->head, PM_HASH_TEXT);
+    history->trusted = count == 1;
+    history->next = history->end = 1;
+    history->stage = PM_HISTORY_HASHES;
+    return PANICMON_OK;
+}
+
+/* Without a runtime of the last time, that of each block is asked for, by the block before it. */
+static bool wants_versions(const pm_history *history)
+{
+    return !history->trusted &&
+           (!history->cursor.known || history->runtime[0] == '\0' || history->writer == NULL ||
+            strcmp(history->runtime, history->writer->version.id) != 0);
+}
+
+static bool wants_hash(const pm_history *history, size_t i)
+{
+    const pm_history_item *item = &history->items[i];
+    bool missing = i > 0 && item->block == NULL;
+    bool next_missing = i + 1 < history->count && history->items[i + 1].block == NULL;
+    return item->hash[0] == '\0' && (missing || (next_missing && !history->trusted));
+}
+
+static panicmon_err ask_hashes(pm_history *history, panicmon_round *round)
+{
+    pm_buf params = {0};
+    size_t wanted = 0;
+    for (size_t i = 0; i < history->count; i++) {
+        if (wants_hash(history, i)) {
+            pm_buf_format(&params, "%s%lld", wanted++ == 0 ? "[[" : ", ",
+                          (long long)history->items[i].height);
+        }
+    }
+    pm_buf_text(&params, "]]");
+    panicmon_err status = params.failed ? PANICMON_ERR_NOMEM : PANICMON_OK;
+    history->request = PM_NO_REQUEST;
+    if (wanted > 0 && status == PANICMON_OK) {
+        pm_call(&status, round, history->url, "chain_getBlockHash", params.data, 0,
+                &history->request);
+    }
+    pm_buf_free(&params);
+    return status;
+}
+
+/* Nothing more can be read in this round. */
+static void stop_here(pm_history *history)
+{
+    history->stage = PM_HISTORY_DONE;
+}
+
+static void take_hashes(pm_history *history, panicmon_round *round)
+{
+    const panicmon_reply *reply = pm_reply(round, history->request);
+    pm_json list = pm_reply_json(reply);
+    size_t at = 0;
+    history->stage = PM_HISTORY_VERSIONS;
+    if (history->request == PM_NO_REQUEST) {
+        return;
+    }
+    if (!pm_json_is(list, '[')) {
+        stop_here(history);
+        return;
+    }
+    for (size_t i = 0; i < history->count; i++) {
+        pm_json hash;
+        if (wants_hash(history, i) && pm_json_next_element(list, &at, &hash)) {
+            history->items[i].gone = !pm_hash_text(hash, history->items[i].hash);
+        }
+    }
+}
+
+/* ---- a chunk ---- */
+
+/* The next run of blocks to be read; at the end of all: DONE. */
+static void next_chunk(pm_history *history)
+{
+    size_t missing = 0;
+    size_t i = history->next = history->end;
+    while (i < history->count && missing < PM_HISTORY_CHUNK) {
+        missing += history->items[i++].block == NULL;
+    }
+    history->end = i;
+    if (missing == 0) {
+        stop_here(history);
+    }
+}
+
+static bool is_due(const pm_history_item *item)
+{
+    return item->block == NULL && !item->gone && item->hash[0] != '\0';
+}
+
+static panicmon_err ask_versions(pm_history *history, panicmon_round *round)
+{
+    panicmon_err status = PANICMON_OK;
+    for (size_t i = history->next; i < history->end; i++) {
+        pm_history_item *item = &history->items[i];
+        item->request = PM_NO_REQUEST;
+        if (is_due(item) && history->items[i - 1].hash[0] != '\0' && wants_versions(history)) {
+            pm_call_at(&status, round, history->url, "state_getRuntimeVersion",
+                       history->items[i - 1].hash, &item->request);
+        }
+    }
+    return status;
+}
+
+static void take_versions(pm_history *history, panicmon_round *round)
+{
+    for (size_t i = history->next; i < history->end; i++) {
+        pm_history_item *item = &history->items[i];
+        const panicmon_reply *reply = pm_reply(round, item->request);
+        if (pm_reply_ok(reply)) {
+            (void)pm_version_read(pm_reply_json(reply), &item->version);
+        }
+    }
+    history->stage = PM_HISTORY_METADATA;
+}
+
+/* Finds the runtimes of the chunk's blocks; asks for the metadata of the first that nobody has. */
+static panicmon_err ask_metadata(pm_history *history, panicmon_round *round)
+{
+    panicmon_err status = PANICMON_OK;
+    history->request = PM_NO_REQUEST;
+    for (size_t i = history->next; i < history->end && history->request == PM_NO_REQUEST; i++) {
+        pm_history_item *item = &history->items[i];
+        if (!is_due(item) || item->version.id[0] == '\0' || item->runtime != NULL ||
+            strcmp(item->version.id, history->writer->version.id) == 0) {
+            continue;
+        }
+        item->runtime = pm_runtime_find(history->shared, history->genesis, &item->version);
+        if (item->runtime == NULL) {
+            history->end = i + 1; /* this block is the chunk's last */
+            pm_call_at(&status, round, history->url, "state_getMetadata",
+                       history->items[i - 1].hash, &history->request);
+        }
+    }
+    return status;
+}
+
+static void take_metadata(pm_history *history, panicmon_round *round)
+{
+    pm_history_item *item = &history->items[history->end - 1];
+    const panicmon_reply *reply = pm_reply(round, history->request);
+    history->stage = PM_HISTORY_EVENTS;
+    if (reply != NULL &&
+        (!pm_reply_ok(reply) ||
+         pm_runtime_make(&item->runtime, history->shared, history->genesis, &item->version,
+                         pm_reply_json(reply), false, NULL) != PANICMON_OK)) {
+        item->version = (pm_version){0}; /* the runtime at hand must do, or the block is left out */
+    }
+}
+
+static panicmon_err ask_events(pm_history *history, panicmon_round *round)
+{
+    panicmon_err status = PANICMON_OK;
+    for (size_t i = history->next; status == PANICMON_OK && i < history->end; i++) {
+        pm_history_item *item = &history->items[i];
+        const pm_runtime *runtime = item->runtime != NULL ? item->runtime : history->writer;
+        pm_storage events;
+        pm_buf params = {0};
+        item->request = PM_NO_REQUEST;
+        if (!is_due(item) || !pm_storage_find(runtime->metadata, "System", "Events", &events)) {
+            continue;
+        }
+        pm_buf_text(&params, "[\"");
+        status = pm_storage_key_hex(&events, NULL, 0, &params, NULL);
+        pm_buf_format(&params, "\", \"%s\"]", item->hash);
+        if (params.failed) {
+            status = PANICMON_ERR_NOMEM;
+        }
+        pm_call(&status, round, history->url, "state_getStorage", params.data, PANICMON_RPC_PINNED,
+                &item->request);
+        pm_buf_free(&params);
+    }
+    return status;
+}
+
+/* The source had the block, and has thrown its state away. */
+static bool is_pruned(const panicmon_reply *reply)
+{
+    return panicmon_reply_status(reply) == PANICMON_ERR_RPC &&
+           strstr(panicmon_reply_message(reply), "discarded") != NULL;
+}
+
+/* The source has no such block: not any more, or not yet. */
+static bool is_unknown(const panicmon_reply *reply)
+{
+    return panicmon_reply_status(reply) == PANICMON_ERR_RPC &&
+           (panicmon_reply_code(reply) == 4003 ||
+            strstr(panicmon_reply_message(reply), "UnknownBlock") != NULL);
+}
+
+static void log_block(panicmon_round *round, int64_t height, const char *what, const char *why)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text, "block %lld: %s%s%s", (long long)height, what,
+                   *why == '\0' ? "" : ": ", why);
+    panicmon_round_log(round, PANICMON_LOG_WARNING, text);
+}
+
+/* Decodes the events of a block. `*again`: its runtime is to be read again first. */
+static panicmon_err decode(pm_history *history, panicmon_round *round, pm_history_item *item,
+                           pm_json result, bool *again)
+{
+    pm_runtime *runtime = item->runtime != NULL ? item->runtime : history->writer;
+    pm_json hex = pm_plain_string(result);
+    pm_buf bytes = {0};
+    panicmon_error *err = NULL;
+    pm_block *block = pm_block_new(item->height);
+    panicmon_err status = block == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
+    if (status == PANICMON_OK && hex.text != NULL) {
+        status = pm_buf_reserve(&bytes, hex.len / 2 + 1) ? PANICMON_OK : PANICMON_ERR_NOMEM;
+        if (status == PANICMON_OK && !pm_hex_parse(hex.text, hex.len, &bytes)) {
+            status = PANICMON_ERR_PARSE;
+        } else if (status == PANICMON_OK) {
+            status = pm_block_read(block, runtime->metadata, (const uint8_t *)bytes.data, bytes.len,
+                                   &err);
+        }
+    }
+    if (status != PANICMON_OK && status != PANICMON_ERR_NOMEM) {
+        *again = !runtime->renewed && runtime == history->writer;
+        if (*again) {
+            pm_runtime_drop(history->shared, runtime);
+        } else {
+            log_block(round, item->height, "its events do not decode and are left out",
+                      panicmon_error_message(err));
+            block->undecoded = true;
+            history->undecoded++;
+        }
+        status = PANICMON_OK;
+    }
+    if (status == PANICMON_OK && !*again) {
+        pm_block_keep(history->shared, history->genesis, history->url, block);
+        item->block = pm_block_ref(block);
+    }
+    pm_block_unref(block);
+    panicmon_error_free(err);
+    pm_buf_free(&bytes);
+    return status;
+}
+
+/* The block is not there any more, and never will be: it is passed over. */
+static panicmon_err pass_over(pm_history *history, pm_history_item *item)
+{
+    item->block = pm_block_new(item->height);
+    if (item->block == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    item->block->pruned = true;
+    history->pruned++;
+    return PANICMON_OK;
+}
+
+/* Whether a later block of the list is there: then this one is gone, and not still to come. */
+static bool later_is_there(const pm_history *history, size_t i)
+{
+    for (i++; i < history->count; i++) {
+        if (history->items[i].hash[0] != '\0' || history->items[i].block != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static panicmon_err take_events(pm_history *history, panicmon_round *round)
+{
+    panicmon_err status = PANICMON_OK;
+    bool stop = false;
+    for (size_t i = history->next; status == PANICMON_OK && !stop && i < history->end; i++) {
+        pm_history_item *item = &history->items[i];
+        const panicmon_reply *reply = pm_reply(round, item->request);
+        if (item->block != NULL) {
+            continue;
+        }
+        bool unknown = reply != NULL && is_unknown(reply) && !is_pruned(reply);
+        if (item->gone || item->hash[0] == '\0' || unknown) {
+            stop = !later_is_there(history, i);
+            status = stop ? status : pass_over(history, item);
+        } else if (reply == NULL) { /* a chain without events */
+            item->block = pm_block_new(item->height);
+            status = item->block == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
+        } else if (pm_reply_ok(reply)) {
+            status = decode(history, round, item, pm_reply_json(reply), &stop);
+        } else if (is_pruned(reply)) {
+            status = pass_over(history, item);
+        } else {
+            stop = true;
+        }
+    }
+    history->stage = PM_HISTORY_VERSIONS;
+    if (stop || pm_mono_ms() - history->began_ms > ROUND_MS) {
+        stop_here(history);
+    } else {
+        next_chunk(history);
+    }
+    return status;
+}
+
+/* ---- the machine ---- */
+
+static panicmon_err take(pm_history *history, panicmon_round *round)
+{
+    switch (history->stage) {
+    case PM_HISTORY_LOAD:
+        take_cursor(history, round);
+        break;
+    case PM_HISTORY_HASHES:
+        take_hashes(history, round);
+        if (history->stage == PM_HISTORY_VERSIONS) {
+            next_chunk(history);
+        }
+        break;
+    case PM_HISTORY_VERSIONS:
+        take_versions(history, round);
+        break;
+    case PM_HISTORY_METADATA:
+        take_metadata(history, round);
+        break;
+    case PM_HISTORY_EVENTS:
+        return take_events(history, round);
+    case PM_HISTORY_OFF:
+    case PM_HISTORY_WAIT:
+    case PM_HISTORY_DONE:
+        break;
+    }
+    return PANICMON_OK;
+}
+
+static bool any_due(const pm_history *history)
+{
+    bool any = history->stage == PM_HISTORY_EVENTS || history->stage == PM_HISTORY_VERSIONS;
+    if (any) {
+        any = false;
+        for (size_t i = history->next; i < history->end; i++) {
+            any = any || history->items[i].request != PM_NO_REQUEST;
+        }
+    } else {
+        any = history->request != PM_NO_REQUEST;
+    }
+    return any;
+}
+
+static panicmon_err ask(pm_history *history, panicmon_round *round)
+{
+    switch (history->stage) {
+    case PM_HISTORY_HASHES:
+        return ask_hashes(history, round);
+    case PM_HISTORY_VERSIONS:
+        return ask_versions(history, round);
+    case PM_HISTORY_METADATA:
+        return ask_metadata(history, round);
+    case PM_HISTORY_EVENTS:
+        return ask_events(history, round);
+    default:
+        return PANICMON_OK;
+    }
+}
+
+/* The last block of the unbroken run that was read. */
+static void settle(pm_history *history)
+{
+    if (history->stage != PM_HISTORY_DONE) {
+        return;
+    }
+    size_t i = 1;
+    while (i < history->count && history->items[i].block != NULL) {
+        history->reached = (pm_maybe){.known = true, .value = history->items[i++].height};
+    }
+}
+
+static bool must_wait(const pm_history *history)
+{
+    return (history->stage == PM_HISTORY_WAIT && history->url == NULL) ||
+           (history->stage > PM_HISTORY_HASHES && history->stage < PM_HISTORY_DONE &&
+            history->writer == NULL);
+}
+
+static void log_pruned(pm_history *history, panicmon_round *round)
+{
+    if (history->stage == PM_HISTORY_DONE && history->pruned > 0) {
+        char text[128];
+        (void)snprintf(text, sizeof text,
+                       "%zu blocks are no longer at the source and were passed over",
+                       history->pruned);
+        panicmon_round_log(round, PANICMON_LOG_WARNING, text);
+    }
+}
+
+panicmon_err pm_history_step(pm_history *history, panicmon_round *round, bool *busy)
+{
+    panicmon_err status = PANICMON_OK;
+    *busy = false;
+    if (pm_history_over(history)) {
+        return status;
+    }
+    if (history->asked && history->asked_step == panicmon_round_step(round)) {
+        *busy = true;
+        return status;
+    }
+    if (history->asked) {
+        history->asked = false;
+        status = take(history, round);
+    }
+    while (status == PANICMON_OK && !history->asked && !pm_history_over(history) &&
+           !must_wait(history)) {
+        if (history->stage == PM_HISTORY_WAIT) {
+            status = list_blocks(history);
+            continue;
+        }
+        status = ask(history, round);
+        if (status == PANICMON_OK && any_due(history)) {
+            history->asked = true;
+            history->asked_step = panicmon_round_step(round);
+        } else if (status == PANICMON_OK) {
+            status = take(history, round); /* there was nothing to ask: on */
+        }
+    }
+    *busy = history->asked;
+    settle(history);
+    log_pruned(history, round);
+    return status;
+}
+
+bool pm_history_over(const pm_history *history)
+{
+    return history->stage == PM_HISTORY_OFF || history->stage == PM_HISTORY_DONE;
+}
+
+void pm_history_json(pm_buf *out, const pm_history *history, const uint8_t *account)
+{
+    bool some = false;
+    pm_buf_char(out, '[');
+    for (size_t i = history->count; i-- > 1;) {
+        const pm_history_item *item = &history->items[i];
+        uint64_t low;
+        uint64_t high;
+        bool slashed;
+        bool offline;
+        if (!history->reached.known || item->height > history->reached.value ||
+            item->block->pruned || item->block->undecoded) {
+            continue;
+        }
+        pm_block_of(item->block, account, &low, &high, &slashed, &offline);
+        pm_buf_format(out, "%s{\"height\": %lld, \"slashed\": %s, \"slashed_amount\": ",
+                      some ? ", " : "", (long long)item->height, slashed ? "true" : "false");
+        pm_u128_add(out, (pm_u128){.low = low, .high = high});
+        pm_buf_format(out, ", \"is_offline\": %s}", offline ? "true" : "false");
+        some = true;
+    }
+    pm_buf_char(out, ']');
+}
+
+void pm_history_end(pm_history *history)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        pm_block_unref(history->items[i].block);
+        pm_runtime_unref(history->shared, history->items[i].runtime);
+    }
+    free(history->items);
+    pm_runtime_unref(history->shared, history->writer);
+    history->items = NULL;
+    history->count = history->next = history->end = 0;
+    history->pruned = history->undecoded = 0;
+    history->writer = NULL;
+    history->url = history->genesis = NULL;
+    history->reached = (pm_maybe){0};
+    history->stage = PM_HISTORY_OFF;
+    history->asked = false;
+}
+
+void pm_history_free(pm_history *history)
+{
+    pm_history_end(history);
+    free(history->key);
+    history->key = NULL;
+}

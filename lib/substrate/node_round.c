@@ -1,0 +1,796 @@
+/* node_round.c: see node_round.h. Per round, steady, on one endpoint: a frame for heads, one for
+ * what depends on nothing, one for the rest and the hashes of new blocks, one for their events. */
+#include "substrate/node_round.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <panicmon/log.h>
+
+#include "base/clock.h"
+
+/* What siblings read is taken when it is no older than half a period, nor than a block. */
+#define FRESH_FIRST_MS 2000
+#define FRESH_MAX_MS   6000
+/* An older state than the last is refused so long. */
+#define HELD_MAX_MS (10 * 60 * 1000)
+/* A node that syncs anew may fall so far, and then starts over. */
+#define RESYNC_BLOCKS 1000
+
+/* ---- failures ---- */
+
+void pm_fail(pm_failure *failure, int code, panicmon_err status, const char *detail,
+             const char *format, ...)
+{
+    va_list args;
+    pm_failure_clear(failure);
+    failure->code = code;
+    failure->status = status;
+    va_start(args, format);
+    pm_buf_format_list(&failure->message, format, args);
+    va_end(args);
+    pm_buf_text(&failure->detail, detail);
+}
+
+void pm_failure_clear(pm_failure *failure)
+{
+    pm_buf_free(&failure->message);
+    pm_buf_free(&failure->detail);
+    *failure = (pm_failure){0};
+}
+
+static void fail_shape(const pm_node_monitor *monitor, pm_failure *failure, const char *method,
+                       const char *why)
+{
+    pm_buf detail = {0};
+    pm_buf_format(&detail, "%s%s%s", method, *why == '\0' ? "" : ": ", why);
+    pm_fail(failure, PM_INCOMPATIBLE, PANICMON_ERR_PROTOCOL, detail.failed ? method : detail.data,
+            "Data of node %s could not be read: its answers are not those of a Substrate node "
+            "this build knows. See the log of the monitor, or switch monitoring of node %s off.",
+            monitor->config->name, monitor->config->name);
+    pm_buf_free(&detail);
+}
+
+static void fail_call(pm_failure *failure, panicmon_err status, const char *method, const char *why)
+{
+    pm_fail(failure, PM_CALL_FAILED, status, "", "Substrate API call %s failed. Error: %s", method,
+            why);
+}
+
+/* The monitored node itself did not answer as it should. Whatever is no JSON-RPC answer counts as
+ * unreachable: nothing can be read from such a node, and PANIC alerts on 5015 only. */
+static void fail_direct(const pm_node_monitor *monitor, pm_failure *failure, panicmon_err status,
+                        bool shape, const char *method, const char *why)
+{
+    if (shape) {
+        fail_shape(monitor, failure, method, why);
+    } else if (status == PANICMON_ERR_RPC) {
+        fail_call(failure, status, method, why);
+    } else {
+        pm_fail(failure, PM_NODE_IS_DOWN, status, why, "Node %s is unreachable",
+                monitor->config->name);
+    }
+}
+
+static void fail_no_source(pm_failure *failure, const panicmon_round *round)
+{
+    pm_fail(failure, PM_NO_SYNCED_SOURCE, PANICMON_ERR_NOENT, "",
+            "%s could not access any synced indirect Substrate websocket node.",
+            panicmon_round_name(round));
+}
+
+/* A chain's state could not be read. */
+static void fail_fetch(const pm_node_monitor *monitor, pm_failure *failure)
+{
+    const pm_fetch *fetch = monitor->fetch;
+    const char *why = fetch->message.len > 0 ? fetch->message.data : "";
+    if (fetch->shape || strstr(why, "ethod not found") != NULL) {
+        fail_shape(monitor, failure, fetch->method, why);
+    } else if (fetch->status == PANICMON_ERR_WS && fetch->culprit == monitor->own.endpoint) {
+        fail_direct(monitor, failure, fetch->status, false, fetch->method, why);
+    } else {
+        fail_call(failure, fetch->status, fetch->method, why);
+    }
+}
+
+/* ---- heads ---- */
+
+static int64_t fresh_ms(const pm_node_monitor *monitor)
+{
+    return monitor->interval_ms == 0 ? FRESH_FIRST_MS
+                                     : pm_earlier(monitor->interval_ms / 2, FRESH_MAX_MS);
+}
+
+/* Asks the data sources from `first` on. */
+static panicmon_err ask_window(pm_node_monitor *monitor, panicmon_round *round, size_t first)
+{
+    panicmon_err status = PANICMON_OK;
+    monitor->first = first;
+    monitor->window_count = 0;
+    while (status == PANICMON_OK && monitor->window_count < PM_WINDOW) {
+        const pm_source *source =
+            pm_node_config_source(monitor->config, first + monitor->window_count);
+        if (source == NULL) {
+            break;
+        }
+        pm_slot *slot = &monitor->window[monitor->window_count++];
+        status = pm_slot_set(monitor->shared, slot, source->url);
+        if (status == PANICMON_OK && slot->endpoint != monitor->own.endpoint) {
+            status = pm_slot_ask(monitor->shared, slot, round, fresh_ms(monitor), true);
+            monitor->waits_for_heads = monitor->waits_for_heads || slot->asked;
+        }
+    }
+    return status;
+}
+
+/* The first archive node, when it stands outside of the first window. */
+static panicmon_err ask_archive(pm_node_monitor *monitor, panicmon_round *round)
+{
+    const pm_source *source;
+    size_t i = 0;
+    while ((source = pm_node_config_source(monitor->config, i)) != NULL && !source->is_archive) {
+        i++;
+    }
+    if (source == NULL || i < PM_WINDOW || !monitor->config->is_validator) {
+        pm_slot_clear(monitor->shared, &monitor->archive);
+        return PANICMON_OK;
+    }
+    panicmon_err status = pm_slot_set(monitor->shared, &monitor->archive, source->url);
+    if (status == PANICMON_OK) {
+        status = pm_slot_ask(monitor->shared, &monitor->archive, round, fresh_ms(monitor), true);
+        monitor->waits_for_heads = monitor->waits_for_heads || monitor->archive.asked;
+    }
+    return status;
+}
+
+/* The Asset Hub's node to ask; one that was found is for chains whose config names none. */
+static const char *hub_url(const pm_node_monitor *monitor)
+{
+    const char *url = pm_node_config_hub(monitor->config, monitor->hub_at);
+    return url == NULL && monitor->hub_at == 0 ? monitor->found_hub : url;
+}
+
+static panicmon_err ask_hub(pm_node_monitor *monitor, panicmon_round *round)
+{
+    const char *url = hub_url(monitor);
+    if (url == NULL && monitor->hub_at > 0) {
+        monitor->hub_at = 0;
+        url = hub_url(monitor);
+    }
+    if (url == NULL) {
+        pm_slot_clear(monitor->shared, &monitor->hub);
+        return PANICMON_OK;
+    }
+    panicmon_err status = pm_slot_set(monitor->shared, &monitor->hub, url);
+    if (status == PANICMON_OK) {
+        status = pm_slot_ask(monitor->shared, &monitor->hub, round, fresh_ms(monitor), true);
+        monitor->waits_for_heads = monitor->waits_for_heads || monitor->hub.asked;
+    }
+    return status;
+}
+
+panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round)
+{
+    int64_t now = pm_mono_ms();
+    pm_node_rest(monitor);
+    monitor->interval_ms = monitor->began_ms == 0    ? 0
+                           : now > monitor->began_ms ? now - monitor->began_ms
+                                                     : 1;
+    monitor->began_ms = now;
+    monitor->stage = PM_NODE_HEADS;
+    monitor->waits_for_heads = false;
+    monitor->hubs_tried = 0;
+    panicmon_err status = PANICMON_OK;
+    if (!monitor->chain_only) {
+        status = pm_slot_set(monitor->shared, &monitor->own, monitor->config->url);
+    }
+    if (!monitor->chain_only && status == PANICMON_OK) {
+        status = pm_slot_ask(monitor->shared, &monitor->own, round, fresh_ms(monitor), false);
+        monitor->waits_for_heads = monitor->own.asked;
+    }
+    if (status == PANICMON_OK) {
+        status = ask_window(monitor, round, 0);
+    }
+    if (status == PANICMON_OK) {
+        status = ask_archive(monitor, round);
+    }
+    return status == PANICMON_OK ? ask_hub(monitor, round) : status;
+}
+
+static panicmon_err take_heads(pm_node_monitor *monitor, panicmon_round *round)
+{
+    panicmon_err status = pm_slot_take(monitor->shared, &monitor->own, round);
+    for (size_t i = 0; status == PANICMON_OK && i < monitor->window_count; i++) {
+        status = pm_slot_take(monitor->shared, &monitor->window[i], round);
+    }
+    if (status == PANICMON_OK) {
+        status = pm_slot_take(monitor->shared, &monitor->archive, round);
+    }
+    if (status == PANICMON_OK) {
+        status = pm_slot_take(monitor->shared, &monitor->hub, round);
+    }
+    monitor->waits_for_heads = false;
+    return status;
+}
+
+/* Another chain behind the URL is another node: nothing of the old one goes on. */
+static void check_identity(pm_node_monitor *monitor, panicmon_round *round)
+{
+    const pm_buf *genesis = &monitor->own.heads->genesis;
+    if (genesis->len == 0) {
+        return;
+    }
+    if (monitor->genesis != NULL && strcmp(monitor->genesis, genesis->data) == 0) {
+        return;
+    }
+    if (monitor->genesis != NULL) {
+        panicmon_round_log(round, PANICMON_LOG_WARNING,
+                           "the node is of another chain than before: starting anew");
+        monitor->best = monitor->target = monitor->finalized = (pm_maybe){0};
+        pm_state_unref(monitor->shared, monitor->held);
+        monitor->held = NULL;
+    }
+    free(monitor->genesis);
+    monitor->genesis = strdup(genesis->data);
+}
+
+/* ---- choosing a source ---- */
+
+static pm_slot *choose(pm_node_monitor *monitor)
+{
+    pm_slot *slots[PM_WINDOW + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < monitor->window_count; i++) {
+        if (monitor->window[i].endpoint != monitor->own.endpoint) {
+            slots[count++] = &monitor->window[i];
+        }
+    }
+    if (!monitor->chain_only) {
+        slots[count++] = &monitor->own;
+    }
+    return pm_slot_choose(slots, count, &monitor->source_stalled);
+}
+
+/* The archive node that history is read from; the chain's source when there is none. */
+static const pm_slot *history_slot(const pm_node_monitor *monitor, bool *is_archive)
+{
+    const pm_slot *source = monitor->source;
+    *is_archive = false;
+    for (size_t i = 0; i < monitor->window_count; i++) {
+        const pm_source *config = pm_node_config_source(monitor->config, monitor->first + i);
+        if (config->is_archive && pm_slot_usable(&monitor->window[i])) {
+            *is_archive = true;
+            return &monitor->window[i];
+        }
+    }
+    if (monitor->archive.endpoint != NULL && pm_slot_usable(&monitor->archive)) {
+        *is_archive = true;
+        return &monitor->archive;
+    }
+    if (monitor->config->is_archive && pm_slot_usable(&monitor->own)) {
+        *is_archive = true;
+        return &monitor->own;
+    }
+    return source;
+}
+
+static void leave_view(pm_node_monitor *monitor)
+{
+    if (monitor->watched) {
+        pm_view_unwatch(monitor->shared, monitor->view, monitor->account);
+        monitor->watched = false;
+    }
+    if (monitor->view != NULL) {
+        pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
+        pm_view_close(monitor->shared, monitor->view);
+        monitor->view = NULL;
+    }
+}
+
+static panicmon_err enter_view(pm_node_monitor *monitor, const char *hub)
+{
+    pm_view *view = pm_view_open(monitor->shared, monitor->source->endpoint->url, hub);
+    if (view == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    if (view == monitor->view) {
+        pm_view_close(monitor->shared, view);
+        return PANICMON_OK;
+    }
+    leave_view(monitor);
+    monitor->view = view;
+    if (monitor->config->is_validator) {
+        memcpy(monitor->account, monitor->config->account, PM_ACCOUNT_SIZE);
+        monitor->watched = pm_view_watch(monitor->shared, view, monitor->account);
+        return monitor->watched ? PANICMON_OK : PANICMON_ERR_NOMEM;
+    }
+    return PANICMON_OK;
+}
+
+/* Others' accounts are read along as far as a fetch stays of a sane size. */
+static size_t accounts_to_read(const pm_state *before, uint8_t (*accounts)[PM_ACCOUNT_SIZE],
+                               size_t count)
+{
+    enum { KEYS_MAX = 16384, KEYS_NEW = 180, KEYS_KNOWN = 24 };
+    size_t keys = 0;
+    size_t i = 0;
+    while (i < count && (i == 0 || keys < KEYS_MAX)) {
+        bool known = before != NULL && pm_state_stash(before, accounts[i]) != NULL;
+        keys += known ? KEYS_KNOWN : KEYS_NEW;
+        i++;
+    }
+    return i;
+}
+
+/* Takes a state that a sibling read, or begins to read one. */
+static panicmon_err begin_state(pm_node_monitor *monitor)
+{
+    pm_substrate *shared = monitor->shared;
+    const uint8_t *own = monitor->config->is_validator ? monitor->config->account : NULL;
+    bool hub = monitor->hub.endpoint != NULL && monitor->hub.heads != NULL;
+    uint8_t(*accounts)[PM_ACCOUNT_SIZE] = NULL;
+    size_t count = 0;
+    panicmon_err status = enter_view(monitor, hub ? monitor->hub.endpoint->url : NULL);
+    if (status != PANICMON_OK) {
+        return status;
+    }
+    int64_t fresh = fresh_ms(monitor);
+    monitor->state = pm_view_take(shared, monitor->view, own, monitor,
+                                  monitor->held != NULL ? monitor->held->taken_ms : -1, fresh,
+                                  monitor->interval_ms > fresh ? monitor->interval_ms : fresh);
+    if (monitor->state != NULL) {
+        return PANICMON_OK;
+    }
+    if (!pm_view_accounts(shared, monitor->view, own, &accounts, &count)) {
+        return PANICMON_ERR_NOMEM;
+    }
+    pm_state *before = pm_view_last(shared, monitor->view);
+    count = accounts_to_read(before, accounts, count);
+    return pm_fetch_new(&monitor->fetch, shared, monitor->source->endpoint,
+                        pm_heads_ref(monitor->source->heads), hub ? monitor->hub.endpoint : NULL,
+                        hub ? pm_heads_ref(monitor->hub.heads) : NULL, before, accounts, count);
+}
+
+/* The node's own heights that its heads do not tell. */
+static panicmon_err ask_headers(pm_node_monitor *monitor, panicmon_round *round)
+{
+    panicmon_err status = PANICMON_OK;
+    monitor->header = monitor->best_header = PM_NO_REQUEST;
+    if (monitor->chain_only) {
+        return PANICMON_OK;
+    }
+    const char *url = monitor->own.endpoint->url;
+    const pm_heads *heads = monitor->own.heads;
+    bool same = monitor->fetch != NULL &&
+                strcmp(heads->hash, monitor->source->heads->hash) == 0; /* the fetch asks for it */
+    monitor->header_step = panicmon_round_step(round);
+    monitor->number = (pm_maybe){0};
+    monitor->number.known = pm_height_known(monitor->shared, heads->hash, &monitor->number.value);
+    if (!monitor->number.known && !same) {
+        pm_call_at(&status, round, url, "chain_getHeader", heads->hash, &monitor->header);
+    }
+    if (!heads->best.known) {
+        pm_call(&status, round, url, "chain_getHeader", NULL, 0, &monitor->best_header);
+    }
+    return status;
+}
+
+static panicmon_err begin_history(pm_node_monitor *monitor, panicmon_round *round)
+{
+    if (!monitor->config->is_validator) {
+        return PANICMON_OK;
+    }
+    const pm_slot *staking = monitor->hub.heads != NULL && pm_slot_usable(&monitor->hub)
+                                 ? &monitor->hub
+                                 : monitor->source;
+    const pm_buf *genesis = &staking->heads->genesis;
+    return pm_history_begin(&monitor->history, round, genesis->len > 0 ? genesis->data : "\"\"",
+                            monitor->config->id);
+}
+
+/* Data of the chain: a source is there. */
+static panicmon_err begin_work(pm_node_monitor *monitor, panicmon_round *round)
+{
+    monitor->stage = PM_NODE_WORK;
+    panicmon_err status = begin_state(monitor);
+    if (status == PANICMON_OK) {
+        status = ask_headers(monitor, round);
+    }
+    return status == PANICMON_OK ? begin_history(monitor, round) : status;
+}
+
+/* An Asset Hub that does not answer is looked for at the next of its nodes. True: one was asked. */
+static panicmon_err next_hub(pm_node_monitor *monitor, panicmon_round *round, bool *asked)
+{
+    *asked = false;
+    if (monitor->hub.endpoint == NULL || pm_slot_usable(&monitor->hub)) {
+        return PANICMON_OK;
+    }
+    monitor->hub_at++;
+    if (hub_url(monitor) == NULL || monitor->hubs_tried++ >= PM_WINDOW) {
+        monitor->hub_at = 0;
+        return PANICMON_OK;
+    }
+    panicmon_err status = ask_hub(monitor, round);
+    *asked = monitor->hub.asked;
+    return status;
+}
+
+/* Heads are there: picks the source, or asks the next ones. */
+static panicmon_err pick(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure)
+{
+    bool asked = false;
+    panicmon_err status = PANICMON_OK;
+    monitor->source = choose(monitor);
+    while (monitor->source == NULL && status == PANICMON_OK && !monitor->waits_for_heads &&
+           pm_node_config_source(monitor->config, monitor->first + PM_WINDOW) != NULL) {
+        status = ask_window(monitor, round, monitor->first + PM_WINDOW);
+        monitor->source = monitor->waits_for_heads ? NULL : choose(monitor);
+    }
+    if (status != PANICMON_OK || monitor->waits_for_heads) {
+        return status;
+    }
+    if (monitor->source == NULL) {
+        fail_no_source(failure, round);
+        return PANICMON_OK;
+    }
+    status = next_hub(monitor, round, &asked);
+    if (status != PANICMON_OK || asked) {
+        monitor->waits_for_heads = true;
+        return status;
+    }
+    if (monitor->hub.endpoint != NULL && !pm_slot_usable(&monitor->hub)) {
+        fail_no_source(failure, round);
+        return PANICMON_OK;
+    }
+    return begin_work(monitor, round);
+}
+
+/* ---- state and history ---- */
+
+/* `*busy`: they were asked for in this very step. */
+static void take_headers(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
+                         bool *busy)
+{
+    const panicmon_reply *header = pm_reply(round, monitor->header);
+    const panicmon_reply *best = pm_reply(round, monitor->best_header);
+    if (monitor->header == PM_NO_REQUEST && monitor->best_header == PM_NO_REQUEST) {
+        return;
+    }
+    if (panicmon_round_step(round) == monitor->header_step) {
+        *busy = true;
+        return;
+    }
+    if (monitor->header != PM_NO_REQUEST) {
+        if (!pm_read_header_number(pm_reply_json(header), &monitor->number)) {
+            fail_direct(monitor, failure, panicmon_reply_status(header), pm_reply_ok(header),
+                        "chain_getHeader", panicmon_reply_message(header));
+        } else {
+            pm_height_keep(monitor->shared, monitor->own.heads->hash, monitor->number.value);
+        }
+    }
+    if (monitor->best_header != PM_NO_REQUEST &&
+        !pm_read_header_number(pm_reply_json(best), &monitor->best_number)) {
+        fail_direct(monitor, failure, panicmon_reply_status(best), pm_reply_ok(best),
+                    "chain_getHeader", panicmon_reply_message(best));
+    }
+    monitor->header = monitor->best_header = PM_NO_REQUEST;
+}
+
+static void aim_history(pm_node_monitor *monitor)
+{
+    const pm_fetch *fetch = monitor->fetch;
+    const pm_state *state = monitor->state;
+    bool is_archive;
+    const pm_slot *slot = history_slot(monitor, &is_archive);
+    if (fetch != NULL) {
+        if (pm_fetch_height(fetch) < 0) {
+            return;
+        }
+        if (fetch->staking == &fetch->hub) {
+            slot = &monitor->hub;
+            is_archive = false;
+        }
+        pm_history_aim(&monitor->history, slot->endpoint->url,
+                       fetch->staking->heads->genesis.len > 0 ? fetch->staking->heads->genesis.data
+                                                              : "\"\"",
+                       is_archive, fetch->staking->heads->hash, fetch->staking->height);
+        if (fetch->stage >= PM_FETCH_PAGES && fetch->stage != PM_FETCH_FAILED) {
+            pm_history_writer(&monitor->history, fetch->staking->runtime);
+        }
+    } else if (state != NULL) {
+        if (state->staking_runtime != state->runtime) {
+            slot = &monitor->hub;
+            is_archive = false;
+        }
+        pm_history_aim(&monitor->history, slot->endpoint->url,
+                       state->staking_genesis.len > 0 ? state->staking_genesis.data : "\"\"",
+                       is_archive, state->staking_hash, state->staking_height);
+        pm_history_writer(&monitor->history, state->staking_runtime);
+    }
+}
+
+/* Without staking there is no history to wait for. */
+static bool nothing_to_aim_at(const pm_node_monitor *monitor)
+{
+    return monitor->history.stage == PM_HISTORY_WAIT && monitor->history.url == NULL &&
+           monitor->fetch != NULL && monitor->fetch->stage == PM_FETCH_DONE;
+}
+
+static panicmon_err step_fetch(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
+                               bool *busy)
+{
+    pm_fetch *fetch = monitor->fetch;
+    if (fetch == NULL || fetch->stage == PM_FETCH_DONE) {
+        return PANICMON_OK;
+    }
+    panicmon_err status = pm_fetch_step(fetch, round);
+    if (status != PANICMON_OK) {
+        return status;
+    }
+    *busy = fetch->asked;
+    if (fetch->stage == PM_FETCH_DONE) {
+        monitor->state = pm_state_ref(fetch->state);
+    } else if (fetch->stage == PM_FETCH_FAILED) {
+        fail_fetch(monitor, failure);
+    }
+    return PANICMON_OK;
+}
+
+/* A source that was lost on the way: the next one, in the same round. True: it goes on. */
+static panicmon_err try_next_source(pm_node_monitor *monitor, panicmon_round *round,
+                                    pm_failure *failure, bool *goes_on)
+{
+    *goes_on = false;
+    if (monitor->fetch == NULL || !monitor->fetch->lost ||
+        monitor->fetch->stage != PM_FETCH_FAILED) {
+        return PANICMON_OK;
+    }
+    pm_slot *bad =
+        monitor->fetch->culprit == monitor->hub.endpoint ? &monitor->hub : monitor->source;
+    bad->bad = true;
+    if (bad == &monitor->hub || choose(monitor) == NULL) {
+        return PANICMON_OK;
+    }
+    *goes_on = true;
+    pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
+    pm_fetch_free(monitor->fetch);
+    monitor->fetch = NULL;
+    pm_history_end(&monitor->history);
+    pm_failure_clear(failure);
+    monitor->source = choose(monitor);
+    return begin_work(monitor, round);
+}
+
+static panicmon_err step_work(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
+                              bool *done)
+{
+    bool busy = false;
+    bool fetching = false;
+    bool reading = false;
+    bool goes_on = true;
+    panicmon_err status = PANICMON_OK;
+    take_headers(monitor, round, failure, &busy);
+    while (status == PANICMON_OK && failure->code == 0 && goes_on) {
+        goes_on = false;
+        status = step_fetch(monitor, round, failure, &fetching);
+        if (status == PANICMON_OK && failure->code != 0) {
+            status = try_next_source(monitor, round, failure, &goes_on);
+            busy =
+                busy || monitor->header != PM_NO_REQUEST || monitor->best_header != PM_NO_REQUEST;
+        }
+    }
+    if (status != PANICMON_OK || failure->code != 0) {
+        *done = failure->code != 0;
+        return status;
+    }
+    aim_history(monitor);
+    status = pm_history_step(&monitor->history, round, &reading);
+    if (nothing_to_aim_at(monitor)) {
+        monitor->history.stage = PM_HISTORY_OFF;
+    }
+    *done = status == PANICMON_OK && !busy && !fetching && !reading &&
+            (monitor->fetch == NULL || monitor->fetch->stage == PM_FETCH_DONE);
+    return status;
+}
+
+panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
+                          bool *done)
+{
+    panicmon_err status = PANICMON_OK;
+    *done = false;
+    if (monitor->stage == PM_NODE_HEADS) {
+        status = take_heads(monitor, round);
+        if (status != PANICMON_OK) {
+            return status;
+        }
+        const pm_heads *own = monitor->own.heads;
+        if (own != NULL && own->status != PANICMON_OK) {
+            fail_direct(monitor, failure, own->status, own->shape, own->method,
+                        own->message.len > 0 ? own->message.data : "");
+            *done = true;
+            return PANICMON_OK;
+        }
+        if (own != NULL) {
+            check_identity(monitor, round);
+        }
+        status = pick(monitor, round, failure);
+        *done = failure->code != 0;
+        if (status != PANICMON_OK || *done || monitor->stage == PM_NODE_HEADS) {
+            return status;
+        }
+    }
+    return step_work(monitor, round, failure, done);
+}
+
+/* ---- what comes of it ---- */
+
+/* Heights of one chain do not go back, but for a node that syncs anew. */
+static pm_maybe hold(pm_maybe *last, pm_maybe now, bool reset, bool *held)
+{
+    if (now.known && last->known && now.value < last->value && !reset) {
+        *held = true;
+        return *last;
+    }
+    if (now.known) {
+        *last = now;
+    }
+    return now;
+}
+
+static void hold_heights(pm_node_monitor *monitor, panicmon_round *round, pm_node_view *view)
+{
+    const pm_heads *heads = monitor->own.heads;
+    bool reset = heads->health.known && heads->health.is_syncing && view->best.known &&
+                 monitor->best.known && monitor->best.value - view->best.value > RESYNC_BLOCKS;
+    if (reset) {
+        panicmon_round_log(round, PANICMON_LOG_WARNING,
+                           "the node syncs anew: its heights start over");
+    }
+    view->reported_best = view->best;
+    view->reported_finalized = view->finalized;
+    view->best = hold(&monitor->best, view->best, reset, &view->held);
+    view->target = hold(&monitor->target, view->target, reset, &view->held);
+    view->finalized = hold(&monitor->finalized, view->finalized, reset, &view->held);
+}
+
+/* A source that lags behind the one before would take session and era back: the last state stands
+ * until it has caught up, or for a while. */
+static void hold_state(pm_node_monitor *monitor, panicmon_round *round)
+{
+    pm_state *held = monitor->held;
+    pm_state *state = monitor->state;
+    const uint8_t *own = monitor->config->is_validator ? monitor->config->account : NULL;
+    bool older =
+        held != NULL && held != state && state->staking_height < held->staking_height &&
+        strcmp(held->genesis.data == NULL ? "" : held->genesis.data,
+               state->genesis.data == NULL ? "" : state->genesis.data) == 0 &&
+        (held->staking_runtime == held->runtime) == (state->staking_runtime == state->runtime) &&
+        (own == NULL || pm_state_stash(held, own) != NULL);
+    int64_t now = pm_mono_ms();
+    monitor->held_ms = !older ? 0 : monitor->held_ms == 0 ? now : monitor->held_ms;
+    if (older && now - monitor->held_ms < HELD_MAX_MS) {
+        pm_state_unref(monitor->shared, state);
+        monitor->state = pm_state_ref(held);
+        return;
+    }
+    if (older) {
+        panicmon_round_log(round, PANICMON_LOG_WARNING,
+                           "no source has caught up with the heights published: going back");
+    }
+    pm_state_unref(monitor->shared, held);
+    monitor->held = pm_state_ref(state);
+}
+
+/* Which node serves for an Asset Hub that no config names. */
+static void find_hub(pm_node_monitor *monitor)
+{
+    pm_substrate *shared = monitor->shared;
+    const pm_buf *properties = &monitor->source->heads->properties;
+    void *value;
+    char *found = NULL;
+    if (!monitor->state->wants_hub || monitor->found_hub != NULL || properties->len == 0) {
+        return;
+    }
+    pm_substrate_lock(shared);
+    for (size_t at = 0; pm_map_next(&shared->endpoints, &at, NULL, &value);) {
+        const pm_endpoint *endpoint = value;
+        const pm_heads *heads = endpoint->heads;
+        if (endpoint->has_hub_staking && heads != NULL && heads->status == PANICMON_OK &&
+            heads->properties.len == properties->len &&
+            memcmp(heads->properties.data, properties->data, properties->len) == 0 &&
+            (found == NULL || strcmp(endpoint->url, found) < 0)) {
+            free(found);
+            found = strdup(endpoint->url);
+        }
+    }
+    pm_substrate_unlock(shared);
+    monitor->found_hub = found;
+}
+
+/* A node of an Asset Hub that carries staking may serve its relay chain's monitors. */
+static void offer_hub(pm_node_monitor *monitor)
+{
+    const pm_state *state = monitor->state;
+    if (monitor->fetch == NULL || state->staking_runtime != state->runtime) {
+        return;
+    }
+    bool has = pm_metadata_has_pallet(state->runtime->metadata, "StakingRcClient") &&
+               pm_storage_find(state->runtime->metadata, "Staking", "ActiveEra", NULL);
+    pm_substrate_lock(monitor->shared);
+    monitor->source->endpoint->has_hub_staking = has;
+    pm_substrate_unlock(monitor->shared);
+}
+
+void pm_node_settle(pm_node_monitor *monitor, panicmon_round *round)
+{
+    pm_view_leave(monitor->shared, monitor->view, monitor,
+                  monitor->fetch != NULL ? monitor->state : NULL);
+    offer_hub(monitor);
+    find_hub(monitor);
+    hold_state(monitor, round);
+}
+
+void pm_node_view_fill(pm_node_monitor *monitor, panicmon_round *round, pm_node_view *view)
+{
+    const pm_heads *heads = monitor->own.heads;
+    pm_maybe number = monitor->number;
+    if (!number.known) { /* the fetch has asked for it */
+        number.known = pm_height_known(monitor->shared, heads->hash, &number.value);
+    }
+    pm_node_settle(monitor, round);
+    *view = (pm_node_view){.heads = heads,
+                           .best = heads->best.known ? heads->best : monitor->best_number,
+                           .target = heads->target,
+                           .finalized = number,
+                           .state = monitor->state,
+                           .history = &monitor->history,
+                           .source_url = monitor->source->endpoint->url,
+                           .source_stalled = monitor->source_stalled};
+    if (monitor->state->staking_runtime != monitor->state->runtime &&
+        monitor->hub.endpoint != NULL) {
+        view->hub_url = monitor->hub.endpoint->url;
+    }
+    hold_heights(monitor, round, view);
+}
+
+void pm_node_rest(pm_node_monitor *monitor)
+{
+    if (monitor->view != NULL) {
+        pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
+    }
+    pm_fetch_free(monitor->fetch);
+    monitor->fetch = NULL;
+    pm_state_unref(monitor->shared, monitor->state);
+    monitor->state = NULL;
+    pm_history_end(&monitor->history);
+    pm_slot_rest(&monitor->own);
+    pm_slot_rest(&monitor->archive);
+    pm_slot_rest(&monitor->hub);
+    for (size_t i = 0; i < PM_WINDOW; i++) {
+        pm_slot_rest(&monitor->window[i]);
+    }
+    monitor->source = NULL;
+    monitor->header = monitor->best_header = monitor->sample = PM_NO_REQUEST;
+    monitor->number = monitor->best_number = (pm_maybe){0};
+}
+
+void pm_node_clear(pm_node_monitor *monitor)
+{
+    pm_node_rest(monitor);
+    leave_view(monitor);
+    pm_slot_clear(monitor->shared, &monitor->own);
+    pm_slot_clear(monitor->shared, &monitor->archive);
+    pm_slot_clear(monitor->shared, &monitor->hub);
+    for (size_t i = 0; i < PM_WINDOW; i++) {
+        pm_slot_clear(monitor->shared, &monitor->window[i]);
+    }
+    pm_state_unref(monitor->shared, monitor->held);
+    pm_history_free(&monitor->history);
+    free(monitor->found_hub);
+    free(monitor->genesis);
+    monitor->held = NULL;
+    monitor->found_hub = NULL;
+    monitor->genesis = NULL;
+}

@@ -1,0 +1,96 @@
+/* node_round.h: the round of a node monitor: whom it asks, what it reads, what it makes of it.
+ * Belongs to the thread that has the monitor's turn. */
+#ifndef PM_SUBSTRATE_NODE_ROUND_H
+#define PM_SUBSTRATE_NODE_ROUND_H
+
+#include "substrate/chain_fetch.h"
+#include "substrate/history.h"
+#include "substrate/node_config.h"
+#include "substrate/node_view.h"
+#include "substrate/probe.h"
+
+/* PANIC's error codes, as its alerter knows them. */
+enum {
+    PM_NODE_IS_DOWN = 5015,
+    PM_NO_SYNCED_SOURCE = 5019,
+    PM_CALL_FAILED = 5031,
+    PM_INCOMPATIBLE = 5033,
+    PM_NETWORK_INCOMPATIBLE = 5034,
+};
+
+typedef enum pm_node_stage {
+    PM_NODE_HEADS, /* heads were asked for */
+    PM_NODE_WORK,  /* header, state and history are being read */
+    PM_NODE_CONFIRM,
+    PM_NODE_OVER
+} pm_node_stage;
+
+typedef struct pm_node_monitor {
+    pm_substrate *shared;
+    const pm_node_config *config;
+    bool chain_only; /* there is no node to monitor, only its chain: a network monitor */
+
+    /* over rounds */
+    int64_t began_ms; /* of the round before, then of this one */
+    int64_t interval_ms;
+    pm_slot own;
+    pm_slot window[PM_WINDOW];
+    pm_slot archive; /* when it stands in no window */
+    pm_slot hub;
+    size_t hub_at;   /* which of the Asset Hub's nodes */
+    char *found_hub; /* one that no config names */
+    pm_view *view;
+    bool watched; /* the stash is, in this view */
+    uint8_t account[PM_ACCOUNT_SIZE];
+    pm_state *held;                   /* the last state published */
+    int64_t held_ms;                  /* since when an older one was refused; 0: not */
+    char *genesis;                    /* of the node, as JSON text */
+    pm_maybe best, target, finalized; /* published last */
+    pm_history history;
+
+    /* of a round */
+    pm_node_stage stage;
+    size_t first; /* source of the window's first slot */
+    size_t window_count;
+    size_t hubs_tried;
+    bool waits_for_heads;
+    pm_slot *source;
+    bool source_stalled;
+    pm_fetch *fetch;
+    pm_state *state;
+    panicmon_request header;
+    panicmon_request best_header;
+    uint32_t header_step; /* the step that asked for them */
+    pm_maybe number;      /* of the node's finalized head */
+    pm_maybe best_number; /* of its best header, where it has no system_syncState */
+    panicmon_request sample;
+} pm_node_monitor;
+
+/* The round fails with one of PANIC's codes; detail is for the log. */
+typedef struct pm_failure {
+    int code; /* 0: none */
+    panicmon_err status;
+    pm_buf message;
+    pm_buf detail;
+} pm_failure;
+
+/* Begins a round: asks for heads. */
+panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round);
+/* One step on; `*done`: everything is read, or `failure` says why not. */
+panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
+                          bool *done);
+/* All is read: leaves the state to siblings. Part of pm_node_view_fill(). */
+void pm_node_settle(pm_node_monitor *monitor, panicmon_round *round);
+/* What is published, once all is read. */
+void pm_node_view_fill(pm_node_monitor *monitor, panicmon_round *round, pm_node_view *view);
+/* Lets go of what belongs to a round. */
+void pm_node_rest(pm_node_monitor *monitor);
+/* Lets go of everything but the monitor itself. */
+void pm_node_clear(pm_node_monitor *monitor);
+
+/* Shared with the network monitor. */
+void pm_fail(pm_failure *failure, int code, panicmon_err status, const char *detail,
+             const char *format, ...) __attribute__((format(printf, 5, 6)));
+void pm_failure_clear(pm_failure *failure);
+
+#endif

@@ -1,0 +1,140 @@
+/* probe.c: see probe.h. */
+#include "substrate/probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* A source so many blocks behind the middle of the others is used after them. */
+#define LAG_MAX 3
+/* So is one whose finalized head stands still so long while another's moves. */
+#define STILL_MS 60000
+#define MOVES_MS 30000
+
+#define CHOICE_MAX (PM_WINDOW + 1)
+
+panicmon_err pm_slot_set(pm_substrate *shared, pm_slot *slot, const char *url)
+{
+    pm_slot_rest(slot);
+    if (slot->endpoint != NULL && strcmp(slot->endpoint->url, url) == 0) {
+        return PANICMON_OK;
+    }
+    pm_endpoint_close(shared, slot->endpoint);
+    slot->seen_ms = -1;
+    slot->endpoint = pm_endpoint_open(shared, url);
+    return slot->endpoint == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
+}
+
+void pm_slot_rest(pm_slot *slot)
+{
+    if (slot->heads != NULL) {
+        slot->seen_ms = slot->heads->taken_ms;
+    }
+    pm_heads_unref(slot->heads);
+    slot->heads = NULL;
+    slot->asked = false;
+    slot->bad = false;
+}
+
+void pm_slot_clear(pm_substrate *shared, pm_slot *slot)
+{
+    pm_slot_rest(slot);
+    pm_endpoint_close(shared, slot->endpoint);
+    slot->endpoint = NULL;
+}
+
+panicmon_err pm_slot_ask(pm_substrate *shared, pm_slot *slot, panicmon_round *round,
+                         int64_t fresh_ms, bool source)
+{
+    slot->heads = pm_heads_fresh(shared, slot->endpoint, fresh_ms);
+    if (slot->heads != NULL && (slot->heads->taken_ms <= slot->seen_ms ||
+                                (slot->heads->status != PANICMON_OK && !source))) {
+        pm_heads_unref(slot->heads);
+        slot->heads = NULL;
+    }
+    if (slot->heads != NULL || (source && pm_endpoint_paused(shared, slot->endpoint))) {
+        return PANICMON_OK;
+    }
+    slot->asked = true;
+    return pm_heads_ask(&slot->call, shared, slot->endpoint, round);
+}
+
+panicmon_err pm_slot_take(pm_substrate *shared, pm_slot *slot, panicmon_round *round)
+{
+    if (!slot->asked) {
+        return PANICMON_OK;
+    }
+    slot->asked = false;
+    slot->heads = pm_heads_take(&slot->call, shared, round);
+    return slot->heads == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
+}
+
+bool pm_slot_usable(const pm_slot *slot)
+{
+    return slot->heads != NULL && !slot->bad && slot->heads->status == PANICMON_OK &&
+           slot->heads->health.known && !slot->heads->health.is_syncing;
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t one = *(const int64_t *)a;
+    int64_t other = *(const int64_t *)b;
+    return (one > other) - (one < other);
+}
+
+/* The middle of the heights, the higher one of two; -1 when nobody says any. */
+static int64_t middle_height(pm_slot *const *slots, size_t count)
+{
+    int64_t heights[CHOICE_MAX];
+    size_t known = 0;
+    for (size_t i = 0; i < count && known < CHOICE_MAX; i++) {
+        const pm_heads *heads = slots[i]->heads;
+        if (heads != NULL && heads->status == PANICMON_OK && heads->best.known) {
+            heights[known++] = heads->best.value;
+        }
+    }
+    if (known == 0) {
+        return -1;
+    }
+    qsort(heights, known, sizeof heights[0], compare);
+    return heights[known / 2];
+}
+
+static bool is_stalled(const pm_slot *slot, pm_slot *const *slots, size_t count, int64_t middle)
+{
+    int64_t now = pm_mono_ms();
+    const pm_heads *heads = slot->heads;
+    if (heads->best.known && middle - heads->best.value > LAG_MAX) {
+        return true;
+    }
+    if (now - heads->moved_ms <= STILL_MS) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i] != slot && pm_slot_usable(slots[i]) &&
+            strcmp(slots[i]->heads->hash, heads->hash) != 0 &&
+            now - slots[i]->heads->moved_ms <= MOVES_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+pm_slot *pm_slot_choose(pm_slot *const *slots, size_t count, bool *stalled)
+{
+    pm_slot *second = NULL;
+    int64_t middle = middle_height(slots, count);
+    *stalled = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!pm_slot_usable(slots[i])) {
+            continue;
+        }
+        if (!is_stalled(slots[i], slots, count, middle)) {
+            return slots[i];
+        }
+        second = second == NULL ? slots[i] : second;
+    }
+    *stalled = second != NULL;
+    return second;
+}
