@@ -233,12 +233,11 @@ pm_view *pm_view_open(pm_substrate *shared, const char *url, const char *hub_url
 void pm_view_close(pm_substrate *shared, pm_view *view); /* NULL is allowed */
 bool pm_view_watch(pm_substrate *shared, pm_view *view, const uint8_t *account);
 void pm_view_unwatch(pm_substrate *shared, pm_view *view, const uint8_t *account);
-/* The last state if it has `account` (NULL: none is needed), was read after `seen_ms` and is younger
- * than `fresh_ms`; or, while another monitor reads a new one, is younger than `stale_ms`. Else NULL,
- * and the caller has the fetch (if nobody else has), until pm_view_leave(). */
+/* The last state if it has `account` (NULL: none is needed), was read after `seen_ms` and is
+ * younger than `fresh_ms`; or, while another monitor reads a new one, is younger than `stale_ms`.
+ * Else NULL, and the caller has the fetch (if nobody else has), until pm_view_leave(). */
 struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t *account,
-                              const void *who, int64_t seen_ms, int64_t fresh_ms,
-                              int64_t stale_ms);
+                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms);
 struct pm_state *pm_view_last(pm_substrate *shared, pm_view *view);
 /* Leaves a state (NULL: none) to the others and ends the fetch of `who`. */
 void pm_view_leave(pm_substrate *shared, pm_view *view, const void *who, struct pm_state *state);

@@ -114,10 +114,10 @@ static panicmon_err ask_window(pm_node_monitor *monitor, panicmon_round *round, 
         if (source == NULL) {
             break;
         }
-        pm_slot *slot = &monitor->window[monitor->window_count++];
-        status = pm_slot_set(monitor->shared, slot, source->url);
+        pm_source_slot *slot = &monitor->window[monitor->window_count++];
+        status = pm_source_slot_set(monitor->shared, slot, source->url);
         if (status == PANICMON_OK && slot->endpoint != monitor->own.endpoint) {
-            status = pm_slot_ask(monitor->shared, slot, round, fresh_ms(monitor), true);
+            status = pm_probe_ask(monitor->shared, slot, round, fresh_ms(monitor), true);
             monitor->waits_for_heads = monitor->waits_for_heads || slot->asked;
         }
     }
@@ -133,12 +133,12 @@ static panicmon_err ask_archive(pm_node_monitor *monitor, panicmon_round *round)
         i++;
     }
     if (source == NULL || i < PM_WINDOW || !monitor->config->is_validator) {
-        pm_slot_clear(monitor->shared, &monitor->archive);
+        pm_source_slot_clear(monitor->shared, &monitor->archive);
         return PANICMON_OK;
     }
-    panicmon_err status = pm_slot_set(monitor->shared, &monitor->archive, source->url);
+    panicmon_err status = pm_source_slot_set(monitor->shared, &monitor->archive, source->url);
     if (status == PANICMON_OK) {
-        status = pm_slot_ask(monitor->shared, &monitor->archive, round, fresh_ms(monitor), true);
+        status = pm_probe_ask(monitor->shared, &monitor->archive, round, fresh_ms(monitor), true);
         monitor->waits_for_heads = monitor->waits_for_heads || monitor->archive.asked;
     }
     return status;
@@ -159,12 +159,12 @@ static panicmon_err ask_hub(pm_node_monitor *monitor, panicmon_round *round)
         url = hub_url(monitor);
     }
     if (url == NULL) {
-        pm_slot_clear(monitor->shared, &monitor->hub);
+        pm_source_slot_clear(monitor->shared, &monitor->hub);
         return PANICMON_OK;
     }
-    panicmon_err status = pm_slot_set(monitor->shared, &monitor->hub, url);
+    panicmon_err status = pm_source_slot_set(monitor->shared, &monitor->hub, url);
     if (status == PANICMON_OK) {
-        status = pm_slot_ask(monitor->shared, &monitor->hub, round, fresh_ms(monitor), true);
+        status = pm_probe_ask(monitor->shared, &monitor->hub, round, fresh_ms(monitor), true);
         monitor->waits_for_heads = monitor->waits_for_heads || monitor->hub.asked;
     }
     return status;
@@ -183,10 +183,10 @@ panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round)
     monitor->hubs_tried = 0;
     panicmon_err status = PANICMON_OK;
     if (!monitor->chain_only) {
-        status = pm_slot_set(monitor->shared, &monitor->own, monitor->config->url);
+        status = pm_source_slot_set(monitor->shared, &monitor->own, monitor->config->url);
     }
     if (!monitor->chain_only && status == PANICMON_OK) {
-        status = pm_slot_ask(monitor->shared, &monitor->own, round, fresh_ms(monitor), false);
+        status = pm_probe_ask(monitor->shared, &monitor->own, round, fresh_ms(monitor), false);
         monitor->waits_for_heads = monitor->own.asked;
     }
     if (status == PANICMON_OK) {
@@ -200,15 +200,15 @@ panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round)
 
 static panicmon_err take_heads(pm_node_monitor *monitor, panicmon_round *round)
 {
-    panicmon_err status = pm_slot_take(monitor->shared, &monitor->own, round);
+    panicmon_err status = pm_source_slot_take(monitor->shared, &monitor->own, round);
     for (size_t i = 0; status == PANICMON_OK && i < monitor->window_count; i++) {
-        status = pm_slot_take(monitor->shared, &monitor->window[i], round);
+        status = pm_source_slot_take(monitor->shared, &monitor->window[i], round);
     }
     if (status == PANICMON_OK) {
-        status = pm_slot_take(monitor->shared, &monitor->archive, round);
+        status = pm_source_slot_take(monitor->shared, &monitor->archive, round);
     }
     if (status == PANICMON_OK) {
-        status = pm_slot_take(monitor->shared, &monitor->hub, round);
+        status = pm_source_slot_take(monitor->shared, &monitor->hub, round);
     }
     monitor->waits_for_heads = false;
     return status;
@@ -237,9 +237,9 @@ static void check_identity(pm_node_monitor *monitor, panicmon_round *round)
 
 /* ---- choosing a source ---- */
 
-static pm_slot *choose(pm_node_monitor *monitor)
+static pm_source_slot *choose(pm_node_monitor *monitor)
 {
-    pm_slot *slots[PM_WINDOW + 1];
+    pm_source_slot *slots[PM_WINDOW + 1];
     size_t count = 0;
     for (size_t i = 0; i < monitor->window_count; i++) {
         if (monitor->window[i].endpoint != monitor->own.endpoint) {
@@ -249,26 +249,26 @@ static pm_slot *choose(pm_node_monitor *monitor)
     if (!monitor->chain_only) {
         slots[count++] = &monitor->own;
     }
-    return pm_slot_choose(slots, count, &monitor->source_stalled);
+    return pm_source_slot_choose(slots, count, &monitor->source_stalled);
 }
 
 /* The archive node that history is read from; the chain's source when there is none. */
-static const pm_slot *history_slot(const pm_node_monitor *monitor, bool *is_archive)
+static const pm_source_slot *history_slot(const pm_node_monitor *monitor, bool *is_archive)
 {
-    const pm_slot *source = monitor->source;
+    const pm_source_slot *source = monitor->source;
     *is_archive = false;
     for (size_t i = 0; i < monitor->window_count; i++) {
         const pm_source *config = pm_node_config_source(monitor->config, monitor->first + i);
-        if (config->is_archive && pm_slot_usable(&monitor->window[i])) {
+        if (config->is_archive && pm_source_slot_usable(&monitor->window[i])) {
             *is_archive = true;
             return &monitor->window[i];
         }
     }
-    if (monitor->archive.endpoint != NULL && pm_slot_usable(&monitor->archive)) {
+    if (monitor->archive.endpoint != NULL && pm_source_slot_usable(&monitor->archive)) {
         *is_archive = true;
         return &monitor->archive;
     }
-    if (monitor->config->is_archive && pm_slot_usable(&monitor->own)) {
+    if (monitor->config->is_archive && pm_source_slot_usable(&monitor->own)) {
         *is_archive = true;
         return &monitor->own;
     }
@@ -381,9 +381,9 @@ static panicmon_err begin_history(pm_node_monitor *monitor, panicmon_round *roun
     if (!monitor->config->is_validator) {
         return PANICMON_OK;
     }
-    const pm_slot *staking = monitor->hub.heads != NULL && pm_slot_usable(&monitor->hub)
-                                 ? &monitor->hub
-                                 : monitor->source;
+    const pm_source_slot *staking =
+        monitor->hub.heads != NULL && pm_source_slot_usable(&monitor->hub) ? &monitor->hub
+                                                                           : monitor->source;
     const pm_buf *genesis = &staking->heads->genesis;
     return pm_history_begin(&monitor->history, round, genesis->len > 0 ? genesis->data : "\"\"",
                             monitor->config->id);
@@ -404,7 +404,7 @@ static panicmon_err begin_work(pm_node_monitor *monitor, panicmon_round *round)
 static panicmon_err next_hub(pm_node_monitor *monitor, panicmon_round *round, bool *asked)
 {
     *asked = false;
-    if (monitor->hub.endpoint == NULL || pm_slot_usable(&monitor->hub)) {
+    if (monitor->hub.endpoint == NULL || pm_source_slot_usable(&monitor->hub)) {
         return PANICMON_OK;
     }
     monitor->hub_at++;
@@ -440,7 +440,7 @@ static panicmon_err pick(pm_node_monitor *monitor, panicmon_round *round, pm_fai
         monitor->waits_for_heads = true;
         return status;
     }
-    if (monitor->hub.endpoint != NULL && !pm_slot_usable(&monitor->hub)) {
+    if (monitor->hub.endpoint != NULL && !pm_source_slot_usable(&monitor->hub)) {
         fail_no_source(failure, round);
         return PANICMON_OK;
     }
@@ -483,7 +483,7 @@ static void aim_history(pm_node_monitor *monitor)
     const pm_fetch *fetch = monitor->fetch;
     const pm_state *state = monitor->state;
     bool is_archive;
-    const pm_slot *slot = history_slot(monitor, &is_archive);
+    const pm_source_slot *slot = history_slot(monitor, &is_archive);
     if (fetch != NULL) {
         if (pm_fetch_height(fetch) < 0) {
             return;
@@ -547,7 +547,7 @@ static panicmon_err try_next_source(pm_node_monitor *monitor, panicmon_round *ro
         monitor->fetch->stage != PM_FETCH_FAILED) {
         return PANICMON_OK;
     }
-    pm_slot *bad =
+    pm_source_slot *bad =
         monitor->fetch->culprit == monitor->hub.endpoint ? &monitor->hub : monitor->source;
     bad->bad = true;
     if (bad == &monitor->hub || choose(monitor) == NULL) {
@@ -765,11 +765,11 @@ void pm_node_rest(pm_node_monitor *monitor)
     pm_state_unref(monitor->shared, monitor->state);
     monitor->state = NULL;
     pm_history_end(&monitor->history);
-    pm_slot_rest(&monitor->own);
-    pm_slot_rest(&monitor->archive);
-    pm_slot_rest(&monitor->hub);
+    pm_source_slot_rest(&monitor->own);
+    pm_source_slot_rest(&monitor->archive);
+    pm_source_slot_rest(&monitor->hub);
     for (size_t i = 0; i < PM_WINDOW; i++) {
-        pm_slot_rest(&monitor->window[i]);
+        pm_source_slot_rest(&monitor->window[i]);
     }
     monitor->source = NULL;
     monitor->header = monitor->best_header = monitor->sample = PM_NO_REQUEST;
@@ -780,11 +780,11 @@ void pm_node_clear(pm_node_monitor *monitor)
 {
     pm_node_rest(monitor);
     leave_view(monitor);
-    pm_slot_clear(monitor->shared, &monitor->own);
-    pm_slot_clear(monitor->shared, &monitor->archive);
-    pm_slot_clear(monitor->shared, &monitor->hub);
+    pm_source_slot_clear(monitor->shared, &monitor->own);
+    pm_source_slot_clear(monitor->shared, &monitor->archive);
+    pm_source_slot_clear(monitor->shared, &monitor->hub);
     for (size_t i = 0; i < PM_WINDOW; i++) {
-        pm_slot_clear(monitor->shared, &monitor->window[i]);
+        pm_source_slot_clear(monitor->shared, &monitor->window[i]);
     }
     pm_state_unref(monitor->shared, monitor->held);
     pm_history_free(&monitor->history);

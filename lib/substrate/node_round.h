@@ -33,10 +33,10 @@ typedef struct pm_node_monitor {
     /* over rounds */
     int64_t began_ms; /* of the round before, then of this one */
     int64_t interval_ms;
-    pm_slot own;
-    pm_slot window[PM_WINDOW];
-    pm_slot archive; /* when it stands in no window */
-    pm_slot hub;
+    pm_source_slot own;
+    pm_source_slot window[PM_WINDOW];
+    pm_source_slot archive; /* when it stands in no window */
+    pm_source_slot hub;
     size_t hub_at;   /* which of the Asset Hub's nodes */
     char *found_hub; /* one that no config names */
     pm_view *view;
@@ -54,7 +54,7 @@ typedef struct pm_node_monitor {
     size_t window_count;
     size_t hubs_tried;
     bool waits_for_heads;
-    pm_slot *source;
+    pm_source_slot *source;
     bool source_stalled;
     pm_fetch *fetch;
     pm_state *state;

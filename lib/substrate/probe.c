@@ -14,9 +14,9 @@
 
 #define CHOICE_MAX (PM_WINDOW + 1)
 
-panicmon_err pm_slot_set(pm_substrate *shared, pm_slot *slot, const char *url)
+panicmon_err pm_source_slot_set(pm_substrate *shared, pm_source_slot *slot, const char *url)
 {
-    pm_slot_rest(slot);
+    pm_source_slot_rest(slot);
     if (slot->endpoint != NULL && strcmp(slot->endpoint->url, url) == 0) {
         return PANICMON_OK;
     }
@@ -26,7 +26,7 @@ panicmon_err pm_slot_set(pm_substrate *shared, pm_slot *slot, const char *url)
     return slot->endpoint == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
 }
 
-void pm_slot_rest(pm_slot *slot)
+void pm_source_slot_rest(pm_source_slot *slot)
 {
     if (slot->heads != NULL) {
         slot->seen_ms = slot->heads->taken_ms;
@@ -37,15 +37,15 @@ void pm_slot_rest(pm_slot *slot)
     slot->bad = false;
 }
 
-void pm_slot_clear(pm_substrate *shared, pm_slot *slot)
+void pm_source_slot_clear(pm_substrate *shared, pm_source_slot *slot)
 {
-    pm_slot_rest(slot);
+    pm_source_slot_rest(slot);
     pm_endpoint_close(shared, slot->endpoint);
     slot->endpoint = NULL;
 }
 
-panicmon_err pm_slot_ask(pm_substrate *shared, pm_slot *slot, panicmon_round *round,
-                         int64_t fresh_ms, bool source)
+panicmon_err pm_probe_ask(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round,
+                          int64_t fresh_ms, bool source)
 {
     slot->heads = pm_heads_fresh(shared, slot->endpoint, fresh_ms);
     if (slot->heads != NULL && (slot->heads->taken_ms <= slot->seen_ms ||
@@ -60,7 +60,7 @@ panicmon_err pm_slot_ask(pm_substrate *shared, pm_slot *slot, panicmon_round *ro
     return pm_heads_ask(&slot->call, shared, slot->endpoint, round);
 }
 
-panicmon_err pm_slot_take(pm_substrate *shared, pm_slot *slot, panicmon_round *round)
+panicmon_err pm_source_slot_take(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round)
 {
     if (!slot->asked) {
         return PANICMON_OK;
@@ -70,7 +70,7 @@ panicmon_err pm_slot_take(pm_substrate *shared, pm_slot *slot, panicmon_round *r
     return slot->heads == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
 }
 
-bool pm_slot_usable(const pm_slot *slot)
+bool pm_source_slot_usable(const pm_source_slot *slot)
 {
     return slot->heads != NULL && !slot->bad && slot->heads->status == PANICMON_OK &&
            slot->heads->health.known && !slot->heads->health.is_syncing;
@@ -84,7 +84,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* The middle of the heights, the higher one of two; -1 when nobody says any. */
-static int64_t middle_height(pm_slot *const *slots, size_t count)
+static int64_t middle_height(pm_source_slot *const *slots, size_t count)
 {
     int64_t heights[CHOICE_MAX];
     size_t known = 0;
@@ -101,7 +101,8 @@ static int64_t middle_height(pm_slot *const *slots, size_t count)
     return heights[known / 2];
 }
 
-static bool is_stalled(const pm_slot *slot, pm_slot *const *slots, size_t count, int64_t middle)
+static bool is_stalled(const pm_source_slot *slot, pm_source_slot *const *slots, size_t count,
+                       int64_t middle)
 {
     int64_t now = pm_mono_ms();
     const pm_heads *heads = slot->heads;
@@ -112,7 +113,7 @@ static bool is_stalled(const pm_slot *slot, pm_slot *const *slots, size_t count,
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        if (slots[i] != slot && pm_slot_usable(slots[i]) &&
+        if (slots[i] != slot && pm_source_slot_usable(slots[i]) &&
             strcmp(slots[i]->heads->hash, heads->hash) != 0 &&
             now - slots[i]->heads->moved_ms <= MOVES_MS) {
             return true;
@@ -121,13 +122,13 @@ static bool is_stalled(const pm_slot *slot, pm_slot *const *slots, size_t count,
     return false;
 }
 
-pm_slot *pm_slot_choose(pm_slot *const *slots, size_t count, bool *stalled)
+pm_source_slot *pm_source_slot_choose(pm_source_slot *const *slots, size_t count, bool *stalled)
 {
-    pm_slot *second = NULL;
+    pm_source_slot *second = NULL;
     int64_t middle = middle_height(slots, count);
     *stalled = false;
     for (size_t i = 0; i < count; i++) {
-        if (!pm_slot_usable(slots[i])) {
+        if (!pm_source_slot_usable(slots[i])) {
             continue;
         }
         if (!is_stalled(slots[i], slots, count, middle)) {

@@ -8,30 +8,30 @@
 /* Data sources asked in one step; the next ones follow when none of these will do. */
 #define PM_WINDOW 8
 
-typedef struct pm_slot {
+typedef struct pm_source_slot {
     pm_endpoint *endpoint; /* NULL: empty; kept over rounds */
     pm_heads *heads;       /* of this round; NULL: none */
     pm_heads_call call;
     int64_t seen_ms; /* when the heads of the round before were taken */
     bool asked;
     bool bad; /* it failed later in the round */
-} pm_slot;
+} pm_source_slot;
 
 /* Points the slot to a URL and forgets what it had of the last round. */
-panicmon_err pm_slot_set(pm_substrate *shared, pm_slot *slot, const char *url);
-void pm_slot_clear(pm_substrate *shared, pm_slot *slot);
-/* Takes heads that are fresh enough and were not seen in the round before, else asks. `source`: heads of a failure will do, and one that
- * hung lately is left alone. */
-panicmon_err pm_slot_ask(pm_substrate *shared, pm_slot *slot, panicmon_round *round,
-                         int64_t fresh_ms, bool source);
-panicmon_err pm_slot_take(pm_substrate *shared, pm_slot *slot, panicmon_round *round);
+panicmon_err pm_source_slot_set(pm_substrate *shared, pm_source_slot *slot, const char *url);
+void pm_source_slot_clear(pm_substrate *shared, pm_source_slot *slot);
+/* Takes heads that are fresh enough and were not seen in the round before, else asks. `source`:
+ * heads of a failure will do, and one that hung lately is left alone. */
+panicmon_err pm_probe_ask(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round,
+                          int64_t fresh_ms, bool source);
+panicmon_err pm_source_slot_take(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round);
 /* Forgets the round, and keeps the endpoint. */
-void pm_slot_rest(pm_slot *slot);
+void pm_source_slot_rest(pm_source_slot *slot);
 
 /* It answers, and says that it is in step with its chain. */
-bool pm_slot_usable(const pm_slot *slot);
+bool pm_source_slot_usable(const pm_source_slot *slot);
 /* The first usable one that keeps up with the others, else the first usable one; NULL: none.
  * `stalled` tells which it was. */
-pm_slot *pm_slot_choose(pm_slot *const *slots, size_t count, bool *stalled);
+pm_source_slot *pm_source_slot_choose(pm_source_slot *const *slots, size_t count, bool *stalled);
 
 #endif

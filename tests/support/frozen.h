@@ -16,14 +16,14 @@ typedef struct frozen_peer frozen_peer;
 
 struct frozen_peer {
     const char *url;
-    json_t *state; /* shared by peers of one file */
-    json_t *more;  /* storage that goes before the state's; a null: not there */
-    size_t head;   /* index of the best and finalized block */
-    size_t keep;   /* older states than so many are pruned */
+    json_t *state;      /* shared by peers of one file */
+    json_t *more;       /* storage that goes before the state's; a null: not there */
+    atomic_size_t head; /* index of the best and finalized block */
+    size_t keep;        /* older states than so many are pruned */
     const char *genesis;
     json_t *version; /* NULL: the state's; borrowed */
-    bool is_syncing;
-    bool is_down;
+    atomic_bool is_syncing;
+    atomic_bool is_down;
     bool no_sync_state;
     int64_t lag; /* of what system_syncState says */
     /* Looks at a call first; true: it was answered. */
