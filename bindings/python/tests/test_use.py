@@ -87,7 +87,7 @@ class RegistryTest(Case):
                 with self.assertRaises(panicmon.AlreadyExists):
                     registry.add("shared", panicmon.SubstrateNode(shared))
             self.assertEqual(sorted(registry.match("shared")),
-                             ["substrate_network", "substrate_node"])
+                             ["Shouting", "substrate_network", "substrate_node"])
             with self.assertRaises(TypeError):
                 registry.add("x", object())
 
