@@ -1,9 +1,11 @@
-/* error.h: error codes, their texts, and the optional error object with details.
+/** @file error.h
+ * Error codes, their texts, and the optional error object with details.
  *
  * Functions that can fail return `panicmon_err`. Those that can say more take a last argument
  * `panicmon_error **err`: pass NULL when not interested, else the address of a pointer that is
  * NULL. On failure it is set to an object that the caller owns (panicmon_error_free); on success
- * it is left as it was. */
+ * it is left as it was.
+ */
 #ifndef PANICMON_ERROR_H
 #define PANICMON_ERROR_H
 
@@ -11,7 +13,7 @@
 
 PANICMON_BEGIN_DECLS
 
-/* X(name, number, text). The numbers are part of the ABI: append, never renumber. */
+/** All codes: X(name, number, text). The numbers are part of the ABI: append, never renumber. */
 #define PANICMON_ERROR_MAP(X)                                                                      \
     X(OK, 0, "success")                                                                            \
     X(ERR_NOMEM, -1, "out of memory")                                                              \

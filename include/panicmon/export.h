@@ -1,4 +1,6 @@
-/* export.h: what every public header needs: visibility and C++ linkage. */
+/** @file export.h
+ * What every public header needs: visibility and C++ linkage.
+ */
 #ifndef PANICMON_EXPORT_H
 #define PANICMON_EXPORT_H
 

@@ -1,4 +1,6 @@
-/* log.h: one log for everything a runtime does. The library is silent until it is given one. */
+/** @file log.h
+ * One log for everything a runtime does. The library is silent until it is given one.
+ */
 #ifndef PANICMON_LOG_H
 #define PANICMON_LOG_H
 

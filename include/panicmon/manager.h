@@ -1,4 +1,6 @@
-/* manager.h: config sets in, the right monitors running, monitorables and heartbeats out. */
+/** @file manager.h
+ * Config sets in, the right monitors running, monitorables and heartbeats out.
+ */
 #ifndef PANICMON_MANAGER_H
 #define PANICMON_MANAGER_H
 

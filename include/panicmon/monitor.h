@@ -1,8 +1,10 @@
-/* monitor.h: a monitor, its rounds, and what a step of a round may ask for.
+/** @file monitor.h
+ * A monitor, its rounds, and what a step of a round may ask for.
  *
  * A monitor never touches a socket. Each round is a sequence of steps: a step reads the replies to
  * what the last step asked for and queues new requests; when it queues none, the round is over.
- * Between two steps the executor does the waiting. */
+ * Between two steps the executor does the waiting.
+ */
 #ifndef PANICMON_MONITOR_H
 #define PANICMON_MONITOR_H
 
@@ -30,8 +32,8 @@ enum {
  * different threads one after the other; no lock is held.
  */
 typedef struct panicmon_monitor_ops {
-    uint32_t struct_size;
-    uint32_t flags; /**< PANICMON_MONITOR_*; unknown bits give ERR_TOONEW */
+    uint32_t struct_size; /**< sizeof(panicmon_monitor_ops) */
+    uint32_t flags;       /**< PANICMON_MONITOR_*; unknown bits give ERR_TOONEW */
     /**
      * Does one step. Returning an error ends the round as failed and restarts the monitor with a
      * capped backoff; a peer that is down is no such error (publish it and use
@@ -48,6 +50,7 @@ typedef struct panicmon_monitor_ops {
     void (*monitor_free)(void *monitor);
 } panicmon_monitor_ops;
 
+/** An empty table of the right size. */
 #define PANICMON_MONITOR_OPS_INIT                                                                  \
     {                                                                                              \
         (uint32_t)sizeof(panicmon_monitor_ops), 0, NULL, NULL, NULL                                \

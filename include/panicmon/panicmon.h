@@ -1,4 +1,6 @@
-/* panicmon.h: everything. */
+/** @file panicmon.h
+ * Everything.
+ */
 #ifndef PANICMON_PANICMON_H
 #define PANICMON_PANICMON_H
 

@@ -1,4 +1,6 @@
-/* registry.h: routing-key patterns and the strategies behind them. */
+/** @file registry.h
+ * Routing-key patterns and the strategies behind them.
+ */
 #ifndef PANICMON_REGISTRY_H
 #define PANICMON_REGISTRY_H
 
@@ -31,16 +33,16 @@ PANICMON_API panicmon_err panicmon_registry_remove(panicmon_registry *registry, 
                                                    const char *name);
 
 /**
- * How many strategies match a routing key, and in `*name` (may be NULL) the name of number `i`,
- * borrowed from its strategy, NULL when `i` is too large.
+ * How many strategies match a routing key. `name` (may be NULL) receives the name of number `i`,
+ * borrowed from its strategy, or NULL when `i` is too large.
  */
 PANICMON_API size_t panicmon_registry_match(panicmon_registry *registry, const char *routing_key,
                                             size_t i, const char **name);
 
 /**
- * Adds every built-in strategy under the routing keys of PANIC:
- * `substrate_node` and `substrate_network` under `chains.substrate.*.nodes_config`; the two share
- * what they know of chains.
+ * Adds every built-in strategy under the routing keys of PANIC: `substrate_node` and
+ * `substrate_network`, both under "chains.substrate.*.nodes_config"; the two share what they know
+ * of chains.
  */
 PANICMON_API panicmon_err panicmon_registry_add_builtin(panicmon_registry *registry,
                                                         panicmon_error **err);

@@ -1,7 +1,9 @@
-/* runtime.h: runs monitors: the executor, the log, the sink, start and stop.
+/** @file runtime.h
+ * Runs monitors: the executor, the log, the sink, start and stop.
  *
  * Life: new -> (set_log, set_sink) -> start -> request_stop -> join -> free. All functions may be
- * called by any thread unless they say otherwise. After fork() a child may only exec or exit. */
+ * called by any thread unless they say otherwise. After fork() a child may only exec or exit.
+ */
 #ifndef PANICMON_RUNTIME_H
 #define PANICMON_RUNTIME_H
 
@@ -11,6 +13,7 @@
 
 PANICMON_BEGIN_DECLS
 
+/** A runtime: an executor with the monitors it runs. */
 typedef struct panicmon_runtime panicmon_runtime;
 
 /** A message that a runtime without a sink keeps for the host. */
@@ -72,9 +75,13 @@ PANICMON_API int panicmon_runtime_event_fd(const panicmon_runtime *runtime);
  */
 PANICMON_API panicmon_err panicmon_runtime_next(panicmon_runtime *runtime, panicmon_message **out);
 
-/** The parts of a message, borrowed from it; the body is also terminated by a zero byte. */
+/** The exchange a message is for. Borrowed from the message. */
 PANICMON_API const char *panicmon_message_exchange(const panicmon_message *message);
+
+/** Its routing key. Borrowed from the message. */
 PANICMON_API const char *panicmon_message_routing_key(const panicmon_message *message);
+
+/** Its body, `len` bytes (may be NULL) and a zero byte. Borrowed from the message. */
 PANICMON_API const char *panicmon_message_body(const panicmon_message *message, size_t *len);
 
 /** Frees a message; NULL is allowed. */

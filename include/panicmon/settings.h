@@ -1,7 +1,9 @@
-/* settings.h: how a runtime is set up: named settings with text values, checked when set.
+/** @file settings.h
+ * How a runtime is set up: named settings with text values, checked when set.
  *
  * The names and their defaults can be listed with panicmon_settings_at(). A configuration file is
- * a JSON object whose members are the same names, nested or with dots. */
+ * a JSON object whose members are the same names, nested or with dots.
+ */
 #ifndef PANICMON_SETTINGS_H
 #define PANICMON_SETTINGS_H
 

@@ -1,8 +1,10 @@
-/* sink.h: where messages go: a callback, JSON lines on a descriptor, a queue to read from, the
- * message broker, or one of these with another that watches.
+/** @file sink.h
+ * Where messages go: a callback, JSON lines on a descriptor, a queue to read from, the message
+ * broker, or one of these with another that watches.
  *
  * A message is an exchange, a routing key and a body of UTF-8 JSON text. Every message is counted:
- * produced = confirmed + waiting + dropped (panicmon_runtime_stats()). */
+ * produced = confirmed + waiting + dropped (panicmon_runtime_stats()).
+ */
 #ifndef PANICMON_SINK_H
 #define PANICMON_SINK_H
 

@@ -1,4 +1,6 @@
-/* starter.h: holds a strategy and starts monitors with it: the Context of the Strategy pattern. */
+/** @file starter.h
+ * Holds a strategy and starts monitors with it: the Context of the Strategy pattern.
+ */
 #ifndef PANICMON_STARTER_H
 #define PANICMON_STARTER_H
 

@@ -1,4 +1,6 @@
-/* strategy.h: a strategy parses one kind of config and starts its monitor. */
+/** @file strategy.h
+ * A strategy parses one kind of config and starts its monitor.
+ */
 #ifndef PANICMON_STRATEGY_H
 #define PANICMON_STRATEGY_H
 
@@ -111,9 +113,9 @@ PANICMON_API panicmon_err panicmon_launch_monitor(panicmon_launch *launch,
  * once; no lock is held. `user` is what was given with the table.
  */
 typedef struct panicmon_strategy_ops {
-    uint32_t struct_size;
-    uint32_t flags;   /**< 0; unknown bits give ERR_TOONEW */
-    const char *name; /**< borrowed as long as the strategy is in use; required */
+    uint32_t struct_size; /**< sizeof(panicmon_strategy_ops) */
+    uint32_t flags;       /**< 0; unknown bits give ERR_TOONEW */
+    const char *name;     /**< borrowed as long as the strategy is in use; required */
     /** Says which monitorables a set asks for with panicmon_plan_add(). NULL: one per entry. */
     panicmon_err (*plan)(void *user, const panicmon_config_set *set, panicmon_plan *plan,
                          panicmon_error **err);
@@ -134,6 +136,7 @@ typedef struct panicmon_strategy_ops {
     void (*user_free)(void *user); /**< called exactly once, after all else; may be NULL */
 } panicmon_strategy_ops;
 
+/** An empty table of the right size. */
 #define PANICMON_STRATEGY_OPS_INIT                                                                 \
     {                                                                                              \
         (uint32_t)sizeof(panicmon_strategy_ops), 0, NULL, NULL, NULL, NULL, NULL, NULL             \

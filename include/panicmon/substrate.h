@@ -1,5 +1,7 @@
-/* substrate.h: the built-in strategies for Substrate chains, and what they read them with:
- * metadata, storage keys, SCALE values, addresses. */
+/** @file substrate.h
+ * The built-in strategies for Substrate chains, and what they read them with: metadata, storage
+ * keys, SCALE values, addresses.
+ */
 #ifndef PANICMON_SUBSTRATE_H
 #define PANICMON_SUBSTRATE_H
 

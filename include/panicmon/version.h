@@ -1,4 +1,6 @@
-/* version.h: the version of the headers at compile time and of the library at run time. */
+/** @file version.h
+ * The version of the headers at compile time and of the library at run time.
+ */
 #ifndef PANICMON_VERSION_H
 #define PANICMON_VERSION_H
 
@@ -6,8 +8,11 @@
 
 PANICMON_BEGIN_DECLS
 
+/** Changes when the ABI breaks, and the SONAME with it. */
 #define PANICMON_VERSION_MAJOR 1
+/** Changes when the ABI grows. */
 #define PANICMON_VERSION_MINOR 0
+/** Changes with every other release. */
 #define PANICMON_VERSION_PATCH 0
 
 /** The version as one number, 0xMMmmpp, to compare with. */

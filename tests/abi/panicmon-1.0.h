@@ -196,6 +196,8 @@ __attribute__((visibility("default"))) panicmon_err panicmon_sink_new_jsonl(pani
 __attribute__((visibility("default"))) panicmon_err panicmon_sink_new_amqp(panicmon_sink **out,
                                                  const panicmon_settings *settings,
                                                  panicmon_error **err);
+__attribute__((visibility("default"))) panicmon_err panicmon_sink_new_tee(panicmon_sink **out, panicmon_sink *first,
+                                                panicmon_sink *watcher);
 __attribute__((visibility("default"))) void panicmon_sink_free(panicmon_sink *sink);
 typedef struct panicmon_runtime panicmon_runtime;
 typedef struct panicmon_message panicmon_message;
@@ -249,7 +251,12 @@ __attribute__((visibility("default"))) panicmon_err panicmon_starter_parse_and_s
                                                            const char *json, size_t len,
                                                            panicmon_monitor **out,
                                                            panicmon_error **err);
+typedef struct panicmon_substrate panicmon_substrate;
+__attribute__((visibility("default"))) panicmon_err panicmon_substrate_new(panicmon_substrate **out);
+__attribute__((visibility("default"))) panicmon_substrate *panicmon_substrate_ref(panicmon_substrate *shared);
+__attribute__((visibility("default"))) void panicmon_substrate_free(panicmon_substrate *shared);
 __attribute__((visibility("default"))) const panicmon_strategy_ops *panicmon_substrate_node_strategy(void);
+__attribute__((visibility("default"))) const panicmon_strategy_ops *panicmon_substrate_network_strategy(void);
 typedef struct panicmon_metadata panicmon_metadata;
 __attribute__((visibility("default"))) panicmon_err panicmon_metadata_new(panicmon_metadata **out, const void *data,
                                                 size_t len, panicmon_error **err);

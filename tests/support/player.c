@@ -98,6 +98,9 @@ static void do_request(player *at, pm_request *request)
     case PM_REQUEST_RPC:
         frozen_answer(at->world, request);
         break;
+    case PM_REQUEST_HTTP:
+        pm_request_finish(request, PANICMON_ERR_HTTP, 0, "there is no network here");
+        break;
     case PM_REQUEST_PUBLISH:
         if (strcmp(request->target, "raw_data") == 0) {
             take_sample(at, request);

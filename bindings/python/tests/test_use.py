@@ -81,6 +81,13 @@ class RegistryTest(Case):
             registry.add_builtin()
             self.assertIn("substrate_node", registry.match("chains.substrate.x.nodes_config"))
             registry.add("nodes", panicmon.SubstrateNode())
+            with panicmon.Substrate() as shared:
+                registry.add("shared", panicmon.SubstrateNode(shared))
+                registry.add("shared", panicmon.SubstrateNetwork(shared))
+                with self.assertRaises(panicmon.AlreadyExists):
+                    registry.add("shared", panicmon.SubstrateNode(shared))
+            self.assertEqual(sorted(registry.match("shared")),
+                             ["Shouting", "substrate_network", "substrate_node"])
             with self.assertRaises(TypeError):
                 registry.add("x", object())
 
@@ -316,6 +323,19 @@ class MessagesTest(Case):
             self.assertEqual(json.loads(lines.readline()),
                              {"exchange": "greetings", "routing_key": "greeting",
                               "body": {"greeting": "hello w"}})
+
+    def test_a_sink_with_a_watcher(self):
+        heard, watched = [], []
+        with panicmon.Sink(heard.append) as first, panicmon.Sink(watched.append) as watcher:
+            with self.assertRaises(ValueError):
+                panicmon.Sink.tee(first, first)
+            sink = panicmon.Sink.tee(first, watcher)
+        with sink, panicmon.Runtime(sink=sink, settings={"rounds": 1}) as runtime:
+            with panicmon.MonitorStarter(Greetings(), runtime) as starter:
+                starter.parse_and_start({"id": "a", "whom": "w"}).close()
+            runtime.wait_idle(SECONDS)
+        self.assertEqual([m.body for m in heard], [m.body for m in watched])
+        self.assertEqual(len(heard), 1)
 
     def test_a_sink_to_a_broker_needs_its_address(self):
         with self.assertRaises(panicmon.PanicmonError):

@@ -156,6 +156,7 @@ Settings = _opaque("panicmon_settings")
 Sink = _opaque("panicmon_sink")
 Starter = _opaque("panicmon_starter")
 Stats = _opaque("panicmon_stats")
+Substrate = _opaque("panicmon_substrate")
 
 # Short names for the table: an error code, any enum, zero-terminated text, text with a length (read
 # with string_at), text that is ours to free, and pointers to fill in.
@@ -251,6 +252,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "panicmon_sink_new_callback": (Err, POINTER(Sink), MessageFn, c_void_p, FreeFn),
     "panicmon_sink_new_jsonl": (Err, POINTER(Sink), c_int),
     "panicmon_sink_new_amqp": (Err, POINTER(Sink), Settings, Fail),
+    "panicmon_sink_new_tee": (Err, POINTER(Sink), Sink, Sink),
     "panicmon_sink_free": (None, Sink),
     # strategy.h
     "panicmon_config_set_routing_key": (Text, ConfigSet),
@@ -339,7 +341,11 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "panicmon_manager_ping": (Err, Manager),
     "panicmon_manager_count": (c_size_t, Manager),
     # substrate.h
+    "panicmon_substrate_new": (Err, POINTER(Substrate)),
+    "panicmon_substrate_ref": (Substrate, Substrate),
+    "panicmon_substrate_free": (None, Substrate),
     "panicmon_substrate_node_strategy": (POINTER(StrategyOps),),
+    "panicmon_substrate_network_strategy": (POINTER(StrategyOps),),
     "panicmon_metadata_new": (Err, POINTER(Metadata), c_void_p, c_size_t, Fail),
     "panicmon_metadata_free": (None, Metadata),
     "panicmon_metadata_version": (c_uint32, Metadata),

@@ -157,6 +157,15 @@ class Sink(Handle):
         return cls._made(out)
 
     @classmethod
+    def tee(cls, first: "Sink", watcher: "Sink") -> "Sink":
+        """Hands each message to `first`, which decides what becomes of it, and a copy to
+        `watcher`."""
+        out = _ffi.Sink()
+        with first._use() as one, watcher._use() as other:
+            _core.raise_code(lib.panicmon_sink_new_tee(byref(out), one, other))
+        return cls._made(out)
+
+    @classmethod
     def amqp(cls, settings: Settings) -> "Sink":
         """To the broker of the setting `broker.url`."""
         out = _ffi.Sink()

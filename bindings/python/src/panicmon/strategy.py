@@ -18,8 +18,8 @@ from .monitor import Monitor, RunningMonitor, launch
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-__all__ = ["Check", "Config", "ConfigSet", "MonitorStarter", "Registry", "Strategy",
-           "SubstrateNode"]
+__all__ = ["Check", "Config", "ConfigSet", "MonitorStarter", "Registry", "Strategy", "Substrate",
+           "SubstrateNetwork", "SubstrateNode"]
 
 
 class Config(Mapping[str, Any]):
@@ -120,13 +120,47 @@ class Strategy(abc.ABC):
         return list(configs)
 
 
-class SubstrateNode:
+class Substrate(Handle):
+    """What the monitors of Substrate chains share: metadata, the state of each chain, events. With
+    one, a hundred validators of a chain cost hardly more calls than one."""
+
+    def __init__(self) -> None:
+        out = _ffi.Substrate()
+        _core.raise_code(lib.panicmon_substrate_new(byref(out)))
+        self._adopt(out, lib.panicmon_substrate_free)
+
+
+class _Builtin:
+    """A strategy that stands in the library; `shared`: what its monitors share with others."""
+
+    name = ""
+
+    def __init__(self, shared: Optional[Substrate] = None) -> None:
+        self.shared = shared
+
+    def _ops(self) -> Any:
+        raise NotImplementedError
+
+
+class SubstrateNode(_Builtin):
     """The built-in strategy for nodes of Substrate chains."""
 
     name = "substrate_node"
 
+    def _ops(self) -> Any:
+        return lib.panicmon_substrate_node_strategy()
 
-AnyStrategy = Union[Strategy, SubstrateNode]
+
+class SubstrateNetwork(_Builtin):
+    """The built-in strategy for the governance of Substrate chains."""
+
+    name = "substrate_network"
+
+    def _ops(self) -> Any:
+        return lib.panicmon_substrate_network_strategy()
+
+
+AnyStrategy = Union[Strategy, _Builtin]
 
 
 # ---- the C side of a strategy ----
@@ -221,14 +255,32 @@ def _parsed_free(_user: Optional[int], parsed: Optional[int]) -> None:
     objects.drop(parsed)
 
 
-def _table(strategy: AnyStrategy) -> Tuple[Any, Optional[int]]:
-    """The ops table and the number to pass with it."""
-    if isinstance(strategy, SubstrateNode):
-        return lib.panicmon_substrate_node_strategy(), None
-    if not isinstance(strategy, Strategy):
-        raise TypeError(f"{type(strategy).__name__} is no Strategy")
-    used = _InUse(strategy)
-    return ctypes.pointer(used.ops), objects.put(used)
+class _Given:
+    """An ops table and the `user` to pass with it; undo() when the library did not take it."""
+
+    def __init__(self, strategy: AnyStrategy) -> None:
+        self.user: Any = None
+        if isinstance(strategy, _Builtin):
+            self.ops = strategy._ops()
+            self.undo = self._drop_shared
+            if strategy.shared is not None:
+                with strategy.shared._use() as pointer:
+                    self._shared = lib.panicmon_substrate_ref(pointer)
+                self.user = ctypes.cast(self._shared, ctypes.c_void_p)
+        elif isinstance(strategy, Strategy):
+            used = _InUse(strategy)
+            self.ops = ctypes.pointer(used.ops)
+            self.undo = self._drop_object
+            self.user = objects.put(used)
+        else:
+            raise TypeError(f"{type(strategy).__name__} is no Strategy")
+
+    def _drop_object(self) -> None:
+        objects.drop(self.user)
+
+    def _drop_shared(self) -> None:
+        if self.user is not None:
+            lib.panicmon_substrate_free(self._shared)
 
 
 # ---- registry ----
@@ -256,12 +308,12 @@ class Registry(Handle):
 
     def add(self, pattern: str, strategy: AnyStrategy) -> None:
         """Adds a strategy under a pattern of AMQP topics: `*` is one word, `#` any number."""
-        ops, number = _table(strategy)
+        given = _Given(strategy)
         try:
             with self._use() as pointer:
-                call(lib.panicmon_registry_add, pointer, encode(pattern), ops, number)
+                call(lib.panicmon_registry_add, pointer, encode(pattern), given.ops, given.user)
         except BaseException:
-            objects.drop(number)
+            given.undo()
             raise
 
     def remove(self, pattern: str, strategy: Union[AnyStrategy, str]) -> None:
@@ -330,10 +382,10 @@ class MonitorStarter(Handle):
 
     def __init__(self, strategy: AnyStrategy, runtime: Optional["Runtime"] = None) -> None:
         out = _ffi.Starter()
-        ops, number = _table(strategy)
-        status = lib.panicmon_starter_new(byref(out), ops, number)
+        given = _Given(strategy)
+        status = lib.panicmon_starter_new(byref(out), given.ops, given.user)
         if status != ErrorCode.OK:
-            objects.drop(number)
+            given.undo()
             _core.raise_code(status)
         self._adopt(out, lib.panicmon_starter_free)
         self._strategy = strategy
@@ -349,11 +401,11 @@ class MonitorStarter(Handle):
 
     @strategy.setter
     def strategy(self, strategy: AnyStrategy) -> None:
-        ops, number = _table(strategy)
+        given = _Given(strategy)
         with self._use() as pointer:
-            status = lib.panicmon_starter_set_strategy(pointer, ops, number)
+            status = lib.panicmon_starter_set_strategy(pointer, given.ops, given.user)
         if status != ErrorCode.OK:
-            objects.drop(number)
+            given.undo()
             _core.raise_code(status)
         self._strategy = strategy
 
