@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <panicmon/panicmon.h>
 
+#include "clock.h"
 #include "notify.h"
 #include "output.h"
+#include "page.h"
 #include "setup.h"
 #include "signals.h"
 
@@ -28,6 +29,7 @@ typedef struct daemon {
     const options *options;
     setup setup;
     output output;
+    page *page; /* NULL: none is served */
     panicmon_registry *registry;
     panicmon_runtime *runtime;
     panicmon_manager *manager;
@@ -161,6 +163,7 @@ static void apply_configs(panicmond *d)
     if (d->refused) {
         say(d, PANICMON_LOG_ERROR, "some configs were not taken: %s", reason(status, err));
     }
+    page_refused(d->page, d->refused);
     panicmon_error_free(err);
 }
 
@@ -180,7 +183,7 @@ static int64_t count_started(panicmond *d)
  * on. */
 static bool announce(panicmond *d)
 {
-    bool broker = d->output.sink == NULL;
+    bool broker = d->output.broker;
     size_t count = panicmon_manager_count(d->manager);
     if (count_started(d) > 0) {
         say(d, PANICMON_LOG_INFO,
@@ -218,13 +221,22 @@ static bool start(panicmond *d)
         d->code = EXIT_USAGE;
         return false;
     }
-    panicmon_err status = start_runtime(d, &err);
+    if (setup_get(&d->setup, "listen")[0] != '\0' &&
+        (d->page = page_open(&d->setup, d->output.log)) == NULL) {
+        d->code = EXIT_USAGE;
+        return false;
+    }
+    panicmon_err status = output_connect(&d->output, &d->setup, page_store(d->page), &err);
+    if (status == PANICMON_OK) {
+        status = start_runtime(d, &err);
+    }
     if (status != PANICMON_OK) {
         say(d, PANICMON_LOG_ERROR, "cannot start: %s", reason(status, err));
         panicmon_error_free(err);
         d->code = EXIT_USAGE;
         return false;
     }
+    page_started(d->page, d->runtime, d->manager);
     if (!announce(d)) {
         d->code = EXIT_NONE_STARTED;
         return false;
@@ -336,14 +348,17 @@ static int draw(panicmond *d)
 static void watch(panicmond *d)
 {
     enum { SIGNALS, OUTPUT, LOG, ROWS, COUNT };
-    struct pollfd on[COUNT] = {[SIGNALS] = {.fd = d->signals, .events = POLLIN},
-                               [OUTPUT] = {.fd = d->output.sink == NULL ? -1 : STDOUT_FILENO},
-                               [LOG] = {.fd = d->output.log_pipe[0], .events = POLLIN},
-                               [ROWS] = {.fd = -1, .events = POLLIN}};
+    struct pollfd on[COUNT] = {
+        [SIGNALS] = {.fd = d->signals, .events = POLLIN},
+        [OUTPUT] = {.fd = output_is_watched(&d->output) ? STDOUT_FILENO : -1},
+        [LOG] = {.fd = d->output.log_pipe[0], .events = POLLIN},
+        [ROWS] = {.fd = -1, .events = POLLIN}};
     while (!d->over) {
         int wait = draw(d);
+        int tick = page_tick(d->page);
         /* Rows that change while the next drawing is not due yet must not wake us again. */
         on[ROWS].fd = d->output.table != NULL && wait > IDLE_MS ? table_fd(d->output.table) : -1;
+        wait = tick >= 0 && (wait < 0 || tick < wait) ? tick : wait;
         if (poll(on, COUNT, wait) < 0) {
             continue; /* a signal: its number waits in the pipe */
         }
@@ -363,20 +378,13 @@ static void watch(panicmond *d)
 
 /* ---- stop ---- */
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void stop_runtime(panicmond *d)
 {
-    int64_t until = now_ms() + STOP_MS;
+    int64_t until = clock_mono_ms() + STOP_MS;
     notify("STOPPING=1");
     panicmon_runtime_request_stop(d->runtime);
     panicmon_err status = panicmon_runtime_join(d->runtime, 100);
-    while (status == PANICMON_ERR_TIMEOUT && now_ms() < until) {
+    while (status == PANICMON_ERR_TIMEOUT && clock_mono_ms() < until) {
         output_pump(&d->output);
         status = panicmon_runtime_join(d->runtime, 100);
     }
@@ -392,9 +400,11 @@ static void stop_runtime(panicmond *d)
 static void stop(panicmond *d)
 {
     size_t count = d->manager != NULL ? panicmon_manager_count(d->manager) : 0;
+    page_stopping(d->page);
     if (d->manager != NULL) {
         stop_runtime(d);
     }
+    page_close(d->page);
     panicmon_manager_free(d->manager);
     signals_stop(NULL);
     panicmon_runtime_free(d->runtime);

@@ -102,11 +102,22 @@ static int64_t number(json_t *object, const char *name)
     return json_is_real(value) && real > -9e15 && real < 9e15 ? (int64_t)real : UNKNOWN;
 }
 
-/* A sample is {source: {"result": {...}}} or {source: {"error": {...}}}; one source is enough. */
+static int answer(json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+    return json_is_boolean(value) ? json_is_true(value) : -1;
+}
+
+/* A sample is {"result": {...}} or {"error": {...}}, or an object of such by source; one source is
+ * enough. */
 static json_t *part_of(json_t *root, const char *name)
 {
     const char *source;
     json_t *value;
+    json_t *own = json_object_get(root, name);
+    if (json_is_object(own)) {
+        return own;
+    }
     json_object_foreach(root, source, value)
     {
         json_t *part = json_object_get(value, name);
@@ -115,6 +126,49 @@ static json_t *part_of(json_t *root, const char *name)
         }
     }
     return NULL;
+}
+
+/* Who a sample is of. */
+static void read_meta_data(json_t *meta, sample *out)
+{
+    static const struct {
+        const char *id, *name, *parent;
+    } members[KINDS] = {
+        [KIND_NODE] = {"node_id", "node_name", "node_parent_id"},
+        [KIND_NETWORK] = {"parent_id", "chain_name", "parent_id"},
+        [KIND_SYSTEM] = {"system_id", "system_name", "system_parent_id"},
+        [KIND_REPO] = {"repo_id", "repo_name", "repo_parent_id"},
+    };
+    for (kind kind = KIND_NODE; kind < KINDS && out->id[0] == '\0'; kind++) {
+        out->kind = kind;
+        copy_text(out->id, sizeof out->id, json_object_get(meta, members[kind].id));
+        copy_text(out->name, sizeof out->name, json_object_get(meta, members[kind].name));
+        copy_text(out->parent, sizeof out->parent, json_object_get(meta, members[kind].parent));
+    }
+    copy_text(out->chain, sizeof out->chain, json_object_get(meta, "chain_name"));
+    out->validator = answer(meta, "is_validator");
+}
+
+static double read_slashed(json_t *data)
+{
+    double sum = 0;
+    size_t i;
+    json_t *block;
+    json_array_foreach(json_object_get(data, "historical"), i, block)
+    {
+        double amount = json_number_value(json_object_get(block, "slashed_amount"));
+        sum += amount > 0 ? amount : 0;
+    }
+    return sum;
+}
+
+static void read_runtime(json_t *ours, sample *out)
+{
+    const char *name = json_string_value(json_object_get(ours, "spec_name"));
+    int64_t version = number(ours, "spec_version");
+    if (name != NULL && version != UNKNOWN) {
+        (void)snprintf(out->runtime, sizeof out->runtime, "%s %lld", name, (long long)version);
+    }
 }
 
 static void read_result(json_t *result, sample *out)
@@ -126,8 +180,20 @@ static void read_result(json_t *result, sample *out)
     out->target = number(data, "target_height");
     out->finalized = number(data, "finalized_height");
     out->era = number(data, "current_era");
+    out->session = number(data, "current_session");
     out->peers = number(ours, "peers");
     out->syncing = json_is_true(json_object_get(health, "isSyncing"));
+    copy_text(out->version, sizeof out->version, json_object_get(ours, "node_version"));
+    read_runtime(ours, out);
+    if (out->chain[0] == '\0') {
+        copy_text(out->chain, sizeof out->chain, json_object_get(ours, "chain"));
+    }
+    if (out->validator == 1) { /* of other nodes these say nothing */
+        out->active = answer(data, "active");
+        out->elected = answer(data, "elected");
+        out->disabled = answer(data, "disabled");
+        out->slashed = read_slashed(data);
+    }
 }
 
 static void read_error(json_t *error, sample *out)
@@ -139,15 +205,20 @@ static void read_error(json_t *error, sample *out)
 
 bool document_read_sample(const char *body, size_t len, sample *out)
 {
-    /* Sums of money pass 64 bits; none of them is shown, so they may become reals. */
+    /* Sums of money pass 64 bits; reals are good enough to show them. */
     json_t *root = json_loadb(body, len, JSON_DECODE_INT_AS_REAL, NULL);
     json_t *result = part_of(root, "result");
     json_t *error = result == NULL ? part_of(root, "error") : NULL;
-    json_t *meta = json_object_get(result != NULL ? result : error, "meta_data");
-    *out = (sample){
-        .best = UNKNOWN, .target = UNKNOWN, .finalized = UNKNOWN, .peers = UNKNOWN, .era = UNKNOWN};
-    copy_text(out->id, sizeof out->id, json_object_get(meta, "node_id"));
-    copy_text(out->name, sizeof out->name, json_object_get(meta, "node_name"));
+    *out = (sample){.best = UNKNOWN,
+                    .target = UNKNOWN,
+                    .finalized = UNKNOWN,
+                    .peers = UNKNOWN,
+                    .era = UNKNOWN,
+                    .session = UNKNOWN,
+                    .active = -1,
+                    .elected = -1,
+                    .disabled = -1};
+    read_meta_data(json_object_get(result != NULL ? result : error, "meta_data"), out);
     if (result != NULL) {
         read_result(result, out);
     } else if (error != NULL) {
@@ -155,4 +226,29 @@ bool document_read_sample(const char *body, size_t len, sample *out)
     }
     json_decref(root);
     return out->id[0] != '\0';
+}
+
+/* ---- monitorables ---- */
+
+bool document_read_sources(const char *body, size_t len, char manager[64], source_fn source,
+                           void *user)
+{
+    json_t *root = json_loadb(body, len, 0, NULL);
+    json_t *list = json_object_get(root, "sources");
+    bool good = json_is_array(list);
+    size_t i;
+    json_t *entry;
+    copy_text(manager, 64, json_object_get(root, "manager_name"));
+    json_array_foreach(list, i, entry)
+    {
+        const char *id = json_string_value(json_object_get(entry, "source_id"));
+        const char *name = json_string_value(json_object_get(entry, "source_name"));
+        const char *chain_id = json_string_value(json_object_get(entry, "chain_id"));
+        const char *chain = json_string_value(json_object_get(entry, "chain_name"));
+        if (id != NULL && name != NULL && chain_id != NULL && chain != NULL) {
+            source(user, id, name, chain_id, chain);
+        }
+    }
+    json_decref(root);
+    return good;
 }

@@ -10,8 +10,9 @@
 
 static const char usage[] =
     "usage: panicmond [-c FILE] [--node URL]... [--once] [--period SECONDS] [--executor NAME]\n"
-    "                 [--format json|table] [--check-config] [--log-level L] [--version] "
-    "[--help]\n";
+    "                 [--format json|table] [--listen ADDRESS] [--check-config] "
+    "[--log-level L]\n"
+    "                 [--version] [--help]\n";
 
 static const char help[] =
     "\n"
@@ -26,13 +27,15 @@ static const char help[] =
     "      --executor NAME  how monitors share threads and connections\n"
     "      --format json    one line of JSON a message on standard output\n"
     "      --format table   a table, drawn in place on a terminal, which is the default there\n"
+    "      --listen ADDRESS serve a status page and metrics at HOST:PORT, or at a PORT of this "
+    "machine\n"
     "      --check-config   list every fault of the settings and configs, then exit with 0 or 2\n"
     "      --log-level L    error, warning, info or debug; the log goes to standard error\n"
     "      --version        print the version\n"
     "  -h, --help           print this\n"
     "\n"
-    "Flags beat the file. With broker.url in the file messages go to the broker and nothing is\n"
-    "printed on standard output: --format then has no effect.\n"
+    "Flags beat the file. With broker.url in the file messages go to the broker, and to standard\n"
+    "output only when --format is given.\n"
     "\n"
     "SIGTERM and SIGINT stop, a second one at once. SIGHUP reads the file again. SIGUSR1 prints\n"
     "figures to standard error.\n"
@@ -40,7 +43,7 @@ static const char help[] =
     "  panicmond --node ws://127.0.0.1:9944\n"
     "  panicmond -c /etc/panicmond.json --check-config\n";
 
-enum { NODE = 256, ONCE, PERIOD, EXECUTOR, FORMAT, CHECK_CONFIG, LOG_LEVEL, VERSION };
+enum { NODE = 256, ONCE, PERIOD, EXECUTOR, FORMAT, LISTEN, CHECK_CONFIG, LOG_LEVEL, VERSION };
 
 static const struct option flags[] = {{"config", required_argument, NULL, 'c'},
                                       {"node", required_argument, NULL, NODE},
@@ -48,6 +51,7 @@ static const struct option flags[] = {{"config", required_argument, NULL, 'c'},
                                       {"period", required_argument, NULL, PERIOD},
                                       {"executor", required_argument, NULL, EXECUTOR},
                                       {"format", required_argument, NULL, FORMAT},
+                                      {"listen", required_argument, NULL, LISTEN},
                                       {"check-config", no_argument, NULL, CHECK_CONFIG},
                                       {"log-level", required_argument, NULL, LOG_LEVEL},
                                       {"version", no_argument, NULL, VERSION},
@@ -98,6 +102,9 @@ static int take(options *out, int flag)
         return -1;
     case FORMAT:
         return read_format(out, optarg);
+    case LISTEN:
+        out->listen = optarg;
+        return -1;
     case CHECK_CONFIG:
         out->check_config = true;
         return -1;

@@ -22,6 +22,7 @@ typedef struct options {
     const char *period;
     const char *executor;
     const char *log_level;
+    const char *listen;
     output_format format;
     bool once;
     bool check_config;

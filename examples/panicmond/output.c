@@ -39,45 +39,78 @@ static panicmon_err open_log(output *out, const setup *setup, bool live)
     return status;
 }
 
-static panicmon_err open_sink(output *out, output_format format, bool live)
-{
-    if (format == FORMAT_JSON) {
-        return panicmon_sink_new_jsonl(&out->sink, STDOUT_FILENO);
-    }
-    out->table = table_new(live);
-    return out->table == NULL
-               ? PANICMON_ERR_NOMEM
-               : panicmon_sink_new_callback(&out->sink, table_message, out->table, NULL);
-}
-
 bool output_open(output *out, const setup *setup, output_format format)
 {
     bool broker = setup_get(setup, "broker.url")[0] != '\0';
     bool terminal = is_terminal();
-    *out = (output){.log_pipe = {-1, -1}};
+    *out = (output){.log_pipe = {-1, -1}, .broker = broker};
     if (format == FORMAT_DEFAULT && !broker) {
         format = terminal ? FORMAT_TABLE : FORMAT_JSON;
     }
-    bool live = format == FORMAT_TABLE && terminal && !broker;
+    bool live = format == FORMAT_TABLE && terminal;
     panicmon_err status = open_log(out, setup, live);
-    if (status == PANICMON_OK && !broker) {
-        status = open_sink(out, format, live);
+    out->lines = format == FORMAT_JSON;
+    if (status == PANICMON_OK && format == FORMAT_TABLE) {
+        out->table = table_new(live);
+        status = out->table == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
     }
     if (status != PANICMON_OK) {
         fprintf(stderr, "panicmond: cannot open the output: %s\n", panicmon_strerror(status));
         output_close(out, 0);
         return false;
     }
-    if (broker && format != FORMAT_DEFAULT) {
-        panicmon_log_write(out->log, PANICMON_LOG_WARNING, "panicmond",
-                           "messages go to the broker; --format has no effect");
-    }
     return true;
+}
+
+/* ---- the sink ---- */
+
+/* Puts one more sink behind those there are, and takes it over. The first decides. */
+static panicmon_err add_sink(output *out, panicmon_sink *more)
+{
+    panicmon_sink *both = NULL;
+    if (out->sink == NULL) {
+        out->sink = more;
+        return PANICMON_OK;
+    }
+    panicmon_err status = panicmon_sink_new_tee(&both, out->sink, more);
+    panicmon_sink_free(more);
+    if (status == PANICMON_OK) {
+        panicmon_sink_free(out->sink);
+        out->sink = both;
+    }
+    return status;
+}
+
+static panicmon_err add_callback(output *out, panicmon_message_fn fn, void *user)
+{
+    panicmon_sink *sink = NULL;
+    panicmon_err status = panicmon_sink_new_callback(&sink, fn, user, NULL);
+    return status == PANICMON_OK ? add_sink(out, sink) : status;
+}
+
+panicmon_err output_connect(output *out, const setup *setup, store *store, panicmon_error **err)
+{
+    panicmon_err status = PANICMON_OK;
+    panicmon_sink *sink = NULL;
+    if (out->broker && (store != NULL || out->table != NULL || out->lines)) {
+        status = panicmon_sink_new_amqp(&out->sink, setup->settings, err);
+    }
+    if (status == PANICMON_OK && out->lines) {
+        status = panicmon_sink_new_jsonl(&sink, STDOUT_FILENO);
+        status = status == PANICMON_OK ? add_sink(out, sink) : status;
+    }
+    if (status == PANICMON_OK && out->table != NULL) {
+        status = add_callback(out, table_message, out->table);
+    }
+    if (status == PANICMON_OK && store != NULL) {
+        status = add_callback(out, store_message, store);
+    }
+    return status;
 }
 
 const char *output_target(const output *out)
 {
-    return out->sink == NULL ? "the broker" : out->table != NULL ? "a table" : "standard output";
+    return out->broker ? "the broker" : out->table != NULL ? "a table" : "standard output";
 }
 
 static void write_log(output *out, const char *text, size_t len)
@@ -140,7 +173,12 @@ void output_close(output *out, size_t expected)
     *out = (output){.log_pipe = {-1, -1}};
 }
 
+bool output_is_watched(const output *out)
+{
+    return !out->broker;
+}
+
 bool output_is_closed(const output *out, short revents)
 {
-    return out->sink != NULL && (revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+    return output_is_watched(out) && (revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "listen.h"
 
 /* Faults found so far, and where they go. */
 typedef struct report {
@@ -89,6 +90,19 @@ static void set_flag(panicmon_settings *settings, const char *flag, const char *
     panicmon_error_free(err);
 }
 
+static void check_listen(const panicmon_settings *settings, report *to)
+{
+    listen_address address;
+    char line[512];
+    const char *text = panicmon_settings_get(settings, "listen");
+    if (text != NULL && text[0] != '\0' && !listen_parse(text, &address)) {
+        to->where = "listen";
+        (void)snprintf(line, sizeof line,
+                       "'%s' is no address to serve at: HOST:PORT, [IPV6]:PORT or PORT", text);
+        tell(to, line);
+    }
+}
+
 /* Checks the nodes of the command line alone, so that their faults name the flag. */
 static void check_nodes(panicmon_registry *registry, const options *from, report *to)
 {
@@ -127,6 +141,8 @@ panicmon_err setup_load(setup *out, const options *from, bool strict, panicmon_f
     set_flag(made.settings, "--period", "period", from->period, &to);
     set_flag(made.settings, "--executor", "executor", from->executor, &to);
     set_flag(made.settings, "--log-level", "log.level", from->log_level, &to);
+    set_flag(made.settings, "--listen", "listen", from->listen, &to);
+    check_listen(made.settings, &to);
     check_nodes(registry, from, &to);
     const char *configs = panicmon_settings_configs(made.settings, NULL);
     to.where = from->file != NULL ? from->file : "configs";

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "layout.h"
 #include "signals.h"
 
@@ -39,13 +39,6 @@ struct table {
     size_t capacity;
     bool dirty;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The terminal opened anew, so that it can be written without waiting while whoever else has it
  * keeps their mode; the old descriptor when that is not allowed. */
@@ -116,14 +109,15 @@ panicmon_err table_message(void *user, const char *exchange, const char *routing
     const uint64_t one = 1;
     sample got;
     (void)routing_key;
-    if (strcmp(exchange, "raw_data") != 0 || !document_read_sample(body, len, &got)) {
+    if (strcmp(exchange, "raw_data") != 0 || !document_read_sample(body, len, &got) ||
+        got.kind != KIND_NODE) {
         return PANICMON_OK; /* not for a table */
     }
     pthread_mutex_lock(&table->lock);
     row *row = find_row(table, got.id);
     if (row != NULL) {
         row->sample = got;
-        row->at_ms = now_ms();
+        row->at_ms = clock_mono_ms();
         table->dirty = true;
     }
     pthread_mutex_unlock(&table->lock);
@@ -223,7 +217,7 @@ static void draw(table *table, size_t expected)
     row *rows = take_rows(table, &count);
     FILE *to = rows == NULL ? NULL : open_memstream(&text, &len);
     if (to != NULL) {
-        view.now_ms = now_ms();
+        view.now_ms = clock_mono_ms();
         if (table->live) {
             rewind_cursor(table, to);
         }
@@ -239,7 +233,7 @@ static void draw(table *table, size_t expected)
     }
     free(text);
     free(rows);
-    table->drawn_ms = now_ms();
+    table->drawn_ms = clock_mono_ms();
 }
 
 int table_draw(table *table, size_t expected, bool force)
@@ -251,7 +245,7 @@ int table_draw(table *table, size_t expected, bool force)
     bool dirty = table->dirty;
     pthread_mutex_unlock(&table->lock);
     int64_t gap = !table->live ? PLAIN_MS : dirty ? LIVE_MS : AGE_MS;
-    int64_t wait = table->drawn_ms + gap - now_ms();
+    int64_t wait = table->drawn_ms + gap - clock_mono_ms();
     if (force || ((dirty || table->live) && wait <= 0)) {
         draw(table, expected);
         wait = table->live ? AGE_MS : PLAIN_MS;

@@ -126,9 +126,6 @@ static void do_request(player *at, pm_request *request)
         (void)pm_map_set(at->store, request->target, strdup(request->in.data));
         pm_request_finish(request, PANICMON_OK, 0, NULL);
         break;
-    case PM_REQUEST_HTTP: /* the strategies of chains have no use for it */
-        pm_request_finish(request, PANICMON_ERR_INVAL, 0, NULL);
-        break;
     }
 }
 
