@@ -8,6 +8,10 @@
 #define PM_ERAS_MAX 512
 
 void pm_items_find(pm_side *side);
+/* Asks for a value, if the chain has the item. */
+void pm_item_add(pm_side *side, panicmon_round *round, pm_item item, const pm_key_arg *args,
+                 size_t count);
+pm_key_arg pm_stash_arg(const pm_stash *stash);
 /* A value; absent when the chain has none. False when it does not decode: the field has its reason
  * then, and the side its fault. */
 bool pm_read_value(pm_side *side, pm_item item, const pm_key_arg *args, size_t count,

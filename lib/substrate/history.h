@@ -80,6 +80,16 @@ panicmon_err pm_history_step(pm_history *history, panicmon_round *round, bool *b
 bool pm_history_over(const pm_history *history);
 /* PANIC's array, newest first. */
 void pm_history_json(pm_buf *out, const pm_history *history, const uint8_t *account);
+/* history_blocks.c: the steps of a chunk. */
+void pm_history_stop(pm_history *history); /* nothing more can be read in this round */
+bool pm_history_wants_versions(const pm_history *history);
+void pm_history_next_chunk(pm_history *history);
+panicmon_err pm_history_ask_versions(pm_history *history, panicmon_round *round);
+void pm_history_take_versions(pm_history *history, panicmon_round *round);
+panicmon_err pm_history_ask_metadata(pm_history *history, panicmon_round *round);
+void pm_history_take_metadata(pm_history *history, panicmon_round *round);
+panicmon_err pm_history_ask_events(pm_history *history, panicmon_round *round);
+panicmon_err pm_history_take_events(pm_history *history, panicmon_round *round);
 /* The sample was confirmed: moves the cursor, and asks for it to be stored. */
 panicmon_err pm_history_confirm(pm_history *history, panicmon_round *round);
 /* Ends a round. */

@@ -2,7 +2,6 @@
  * what depends on nothing, one for the rest and the hashes of new blocks, one for their events. */
 #include "substrate/node_round.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,86 +12,6 @@
 /* What siblings read is taken when it is no older than half a period, nor than a block. */
 #define FRESH_FIRST_MS 2000
 #define FRESH_MAX_MS   6000
-/* An older state than the last is refused so long. */
-#define HELD_MAX_MS (10 * 60 * 1000)
-/* A node that syncs anew may fall so far, and then starts over. */
-#define RESYNC_BLOCKS 1000
-
-/* ---- failures ---- */
-
-void pm_fail(pm_failure *failure, int code, panicmon_err status, const char *detail,
-             const char *format, ...)
-{
-    va_list args;
-    pm_failure_clear(failure);
-    failure->code = code;
-    failure->status = status;
-    va_start(args, format);
-    pm_buf_format_list(&failure->message, format, args);
-    va_end(args);
-    pm_buf_text(&failure->detail, detail);
-}
-
-void pm_failure_clear(pm_failure *failure)
-{
-    pm_buf_free(&failure->message);
-    pm_buf_free(&failure->detail);
-    *failure = (pm_failure){0};
-}
-
-static void fail_shape(const pm_node_monitor *monitor, pm_failure *failure, const char *method,
-                       const char *why)
-{
-    pm_buf detail = {0};
-    pm_buf_format(&detail, "%s%s%s", method, *why == '\0' ? "" : ": ", why);
-    pm_fail(failure, PM_INCOMPATIBLE, PANICMON_ERR_PROTOCOL, detail.failed ? method : detail.data,
-            "Data of node %s could not be read: its answers are not those of a Substrate node "
-            "this build knows. See the log of the monitor, or switch monitoring of node %s off.",
-            monitor->config->name, monitor->config->name);
-    pm_buf_free(&detail);
-}
-
-static void fail_call(pm_failure *failure, panicmon_err status, const char *method, const char *why)
-{
-    pm_fail(failure, PM_CALL_FAILED, status, "", "Substrate API call %s failed. Error: %s", method,
-            why);
-}
-
-/* The monitored node itself did not answer as it should. Whatever is no JSON-RPC answer counts as
- * unreachable: nothing can be read from such a node, and PANIC alerts on 5015 only. */
-static void fail_direct(const pm_node_monitor *monitor, pm_failure *failure, panicmon_err status,
-                        bool shape, const char *method, const char *why)
-{
-    if (shape) {
-        fail_shape(monitor, failure, method, why);
-    } else if (status == PANICMON_ERR_RPC) {
-        fail_call(failure, status, method, why);
-    } else {
-        pm_fail(failure, PM_NODE_IS_DOWN, status, why, "Node %s is unreachable",
-                monitor->config->name);
-    }
-}
-
-static void fail_no_source(pm_failure *failure, const panicmon_round *round)
-{
-    pm_fail(failure, PM_NO_SYNCED_SOURCE, PANICMON_ERR_NOENT, "",
-            "%s could not access any synced indirect Substrate websocket node.",
-            panicmon_round_name(round));
-}
-
-/* A chain's state could not be read. */
-static void fail_fetch(const pm_node_monitor *monitor, pm_failure *failure)
-{
-    const pm_fetch *fetch = monitor->fetch;
-    const char *why = fetch->message.len > 0 ? fetch->message.data : "";
-    if (fetch->shape || strstr(why, "ethod not found") != NULL) {
-        fail_shape(monitor, failure, fetch->method, why);
-    } else if (fetch->status == PANICMON_ERR_WS && fetch->culprit == monitor->own.endpoint) {
-        fail_direct(monitor, failure, fetch->status, false, fetch->method, why);
-    } else {
-        fail_call(failure, fetch->status, fetch->method, why);
-    }
-}
 
 /* ---- heads ---- */
 
@@ -275,19 +194,6 @@ static const pm_source_slot *history_slot(const pm_node_monitor *monitor, bool *
     return source;
 }
 
-static void leave_view(pm_node_monitor *monitor)
-{
-    if (monitor->watched) {
-        pm_view_unwatch(monitor->shared, monitor->view, monitor->account);
-        monitor->watched = false;
-    }
-    if (monitor->view != NULL) {
-        pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
-        pm_view_close(monitor->shared, monitor->view);
-        monitor->view = NULL;
-    }
-}
-
 static panicmon_err enter_view(pm_node_monitor *monitor, const char *hub)
 {
     pm_view *view = pm_view_open(monitor->shared, monitor->source->endpoint->url, hub);
@@ -298,7 +204,7 @@ static panicmon_err enter_view(pm_node_monitor *monitor, const char *hub)
         pm_view_close(monitor->shared, view);
         return PANICMON_OK;
     }
-    leave_view(monitor);
+    pm_node_leave_view(monitor);
     monitor->view = view;
     if (monitor->config->is_validator) {
         memcpy(monitor->account, monitor->config->account, PM_ACCOUNT_SIZE);
@@ -432,7 +338,7 @@ static panicmon_err pick(pm_node_monitor *monitor, panicmon_round *round, pm_fai
         return status;
     }
     if (monitor->source == NULL) {
-        fail_no_source(failure, round);
+        pm_fail_no_source(failure, round);
         return PANICMON_OK;
     }
     status = next_hub(monitor, round, &asked);
@@ -440,8 +346,13 @@ static panicmon_err pick(pm_node_monitor *monitor, panicmon_round *round, pm_fai
         monitor->waits_for_heads = true;
         return status;
     }
+<<<<<<< HEAD
     if (monitor->hub.endpoint != NULL && !pm_source_slot_usable(&monitor->hub)) {
         fail_no_source(failure, round);
+=======
+    if (monitor->hub.endpoint != NULL && !pm_slot_usable(&monitor->hub)) {
+        pm_fail_no_source(failure, round);
+>>>>>>> f97f8b2 (Rounds, states and histories in smaller files)
         return PANICMON_OK;
     }
     return begin_work(monitor, round);
@@ -464,16 +375,16 @@ static void take_headers(pm_node_monitor *monitor, panicmon_round *round, pm_fai
     }
     if (monitor->header != PM_NO_REQUEST) {
         if (!pm_read_header_number(pm_reply_json(header), &monitor->number)) {
-            fail_direct(monitor, failure, panicmon_reply_status(header), pm_reply_ok(header),
-                        "chain_getHeader", panicmon_reply_message(header));
+            pm_fail_direct(monitor, failure, panicmon_reply_status(header), pm_reply_ok(header),
+                           "chain_getHeader", panicmon_reply_message(header));
         } else {
             pm_height_keep(monitor->shared, monitor->own.heads->hash, monitor->number.value);
         }
     }
     if (monitor->best_header != PM_NO_REQUEST &&
         !pm_read_header_number(pm_reply_json(best), &monitor->best_number)) {
-        fail_direct(monitor, failure, panicmon_reply_status(best), pm_reply_ok(best),
-                    "chain_getHeader", panicmon_reply_message(best));
+        pm_fail_direct(monitor, failure, panicmon_reply_status(best), pm_reply_ok(best),
+                       "chain_getHeader", panicmon_reply_message(best));
     }
     monitor->header = monitor->best_header = PM_NO_REQUEST;
 }
@@ -533,7 +444,7 @@ static panicmon_err step_fetch(pm_node_monitor *monitor, panicmon_round *round, 
     if (fetch->stage == PM_FETCH_DONE) {
         monitor->state = pm_state_ref(fetch->state);
     } else if (fetch->stage == PM_FETCH_FAILED) {
-        fail_fetch(monitor, failure);
+        pm_fail_fetch(monitor, failure);
     }
     return PANICMON_OK;
 }
@@ -607,8 +518,8 @@ panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_fa
         }
         const pm_heads *own = monitor->own.heads;
         if (own != NULL && own->status != PANICMON_OK) {
-            fail_direct(monitor, failure, own->status, own->shape, own->method,
-                        own->message.len > 0 ? own->message.data : "");
+            pm_fail_direct(monitor, failure, own->status, own->shape, own->method,
+                           own->message.len > 0 ? own->message.data : "");
             *done = true;
             return PANICMON_OK;
         }
@@ -623,6 +534,7 @@ panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_fa
     }
     return step_work(monitor, round, failure, done);
 }
+<<<<<<< HEAD
 
 /* ---- what comes of it ---- */
 
@@ -794,3 +706,5 @@ void pm_node_clear(pm_node_monitor *monitor)
     monitor->found_hub = NULL;
     monitor->genesis = NULL;
 }
+=======
+>>>>>>> f97f8b2 (Rounds, states and histories in smaller files)

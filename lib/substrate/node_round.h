@@ -93,4 +93,13 @@ void pm_fail(pm_failure *failure, int code, panicmon_err status, const char *det
              const char *format, ...) __attribute__((format(printf, 5, 6)));
 void pm_failure_clear(pm_failure *failure);
 
+/* Within a round: the monitored node did not answer as it should; no data source will do; a
+ * chain's state could not be read. */
+void pm_fail_direct(const pm_node_monitor *monitor, pm_failure *failure, panicmon_err status,
+                    bool shape, const char *method, const char *why);
+void pm_fail_no_source(pm_failure *failure, const panicmon_round *round);
+void pm_fail_fetch(const pm_node_monitor *monitor, pm_failure *failure);
+/* Ends the watching of the stash. */
+void pm_node_leave_view(pm_node_monitor *monitor);
+
 #endif

@@ -40,8 +40,8 @@ static void declare(void)
         must(amqp_exchange_declare(conn, 1, exchange, amqp_cstring_bytes("topic"), 0, 1, 0, 0,
                                    amqp_empty_table) != NULL,
              "exchange");
-        must(amqp_queue_bind(conn, 1, queue, exchange, amqp_cstring_bytes("#"),
-                             amqp_empty_table) != NULL,
+        must(amqp_queue_bind(conn, 1, queue, exchange, amqp_cstring_bytes("#"), amqp_empty_table) !=
+                 NULL,
              "binding");
     }
     (void)amqp_connection_close(conn, AMQP_REPLY_SUCCESS);

@@ -315,11 +315,13 @@ static void run(node *nodes, size_t count, int epoll, int amqp, int64_t period, 
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},   {"nodes", required_argument, NULL, 'n'},
-        {"period", required_argument, NULL, 'd'}, {"tick", required_argument, NULL, 't'},
-        {"script", required_argument, NULL, 's'}, {"amqp", required_argument, NULL, 'a'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                            {"nodes", required_argument, NULL, 'n'},
+                                            {"period", required_argument, NULL, 'd'},
+                                            {"tick", required_argument, NULL, 't'},
+                                            {"script", required_argument, NULL, 's'},
+                                            {"amqp", required_argument, NULL, 'a'},
+                                            {NULL, 0, NULL, 0}};
     int port = 0;
     int amqp = 0;
     size_t count = 1;
