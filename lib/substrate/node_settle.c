@@ -166,11 +166,11 @@ void pm_node_rest(pm_node_monitor *monitor)
     pm_state_unref(monitor->shared, monitor->state);
     monitor->state = NULL;
     pm_history_end(&monitor->history);
-    pm_slot_rest(&monitor->own);
-    pm_slot_rest(&monitor->archive);
-    pm_slot_rest(&monitor->hub);
+    pm_source_slot_rest(&monitor->own);
+    pm_source_slot_rest(&monitor->archive);
+    pm_source_slot_rest(&monitor->hub);
     for (size_t i = 0; i < PM_WINDOW; i++) {
-        pm_slot_rest(&monitor->window[i]);
+        pm_source_slot_rest(&monitor->window[i]);
     }
     monitor->source = NULL;
     monitor->header = monitor->best_header = monitor->sample = PM_NO_REQUEST;
@@ -181,11 +181,11 @@ void pm_node_clear(pm_node_monitor *monitor)
 {
     pm_node_rest(monitor);
     pm_node_leave_view(monitor);
-    pm_slot_clear(monitor->shared, &monitor->own);
-    pm_slot_clear(monitor->shared, &monitor->archive);
-    pm_slot_clear(monitor->shared, &monitor->hub);
+    pm_source_slot_clear(monitor->shared, &monitor->own);
+    pm_source_slot_clear(monitor->shared, &monitor->archive);
+    pm_source_slot_clear(monitor->shared, &monitor->hub);
     for (size_t i = 0; i < PM_WINDOW; i++) {
-        pm_slot_clear(monitor->shared, &monitor->window[i]);
+        pm_source_slot_clear(monitor->shared, &monitor->window[i]);
     }
     pm_state_unref(monitor->shared, monitor->held);
     pm_history_free(&monitor->history);

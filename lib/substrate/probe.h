@@ -18,7 +18,6 @@ typedef struct pm_source_slot {
 } pm_source_slot;
 
 /* Points the slot to a URL and forgets what it had of the last round. */
-<<<<<<< HEAD
 panicmon_err pm_source_slot_set(pm_substrate *shared, pm_source_slot *slot, const char *url);
 void pm_source_slot_clear(pm_substrate *shared, pm_source_slot *slot);
 /* Takes heads that are fresh enough and were not seen in the round before, else asks. `source`:
@@ -26,15 +25,6 @@ void pm_source_slot_clear(pm_substrate *shared, pm_source_slot *slot);
 panicmon_err pm_probe_ask(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round,
                           int64_t fresh_ms, bool source);
 panicmon_err pm_source_slot_take(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round);
-=======
-panicmon_err pm_slot_set(pm_substrate *shared, pm_slot *slot, const char *url);
-void pm_slot_clear(pm_substrate *shared, pm_slot *slot);
-/* Takes heads that are fresh enough and were not seen in the round before, else asks. `source`:
- * heads of a failure will do, and one that hung lately is left alone. */
-panicmon_err pm_slot_ask(pm_substrate *shared, pm_slot *slot, panicmon_round *round,
-                         int64_t fresh_ms, bool source);
-panicmon_err pm_slot_take(pm_substrate *shared, pm_slot *slot, panicmon_round *round);
->>>>>>> f97f8b2 (Rounds, states and histories in smaller files)
 /* Forgets the round, and keeps the endpoint. */
 void pm_source_slot_rest(pm_source_slot *slot);
 
