@@ -65,7 +65,7 @@ static const pm_setting settings_known[] = {
      "Whether messages that the broker has not confirmed are kept over a restart."},
     {"broker.confirm_timeout", "30", NULL, 1, MS(3600), PM_SETTING_SECONDS,
      "Seconds in which the broker must confirm a message before the connection is made anew."},
-    {"broker.managers", "node", NULL, 0, 0, PM_SETTING_TEXT,
+    {"broker.managers", "node, network", NULL, 0, 0, PM_SETTING_TEXT,
      "PANIC's managers to stand in for: node, network, system, github, dockerhub, contracts."},
     {"broker.dead_letter", "", NULL, 0, 0, PM_SETTING_TEXT,
      "An exchange that gets config messages which could not be taken; empty: none."},

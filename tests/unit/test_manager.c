@@ -32,9 +32,9 @@ static panicmon_err remember(void *user, const char *exchange, const char *routi
         if (strstr(seen, body) == NULL && strlen(seen) + len + 2 < sizeof seen) {
             strcat(strcat(seen, body), ";");
         }
-    } else if (strcmp(exchange, "monitorable") == 0) {
+    } else if (strcmp(exchange, "monitorable") == 0 && strstr(routing_key, ".nodes") != NULL) {
         snprintf(monitorables, sizeof monitorables, "%s %s", routing_key, body);
-    } else if (strcmp(routing_key, "heartbeat.manager") == 0) {
+    } else if (strcmp(routing_key, "heartbeat.manager") == 0 && strstr(body, "\"Node ") != NULL) {
         snprintf(heartbeat, sizeof heartbeat, "%s", body);
         heartbeats++;
     }
