@@ -200,7 +200,12 @@ static void threads_interrupt(pm_exec *base)
 static void threads_free(pm_exec *base)
 {
     threads *exec = (threads *)base;
-    threads_reap(base);
+    while (exec->slots != NULL) { /* its task has stopped, so the thread is at its end */
+        slot *next = exec->slots->next;
+        pm_thread_join(exec->slots->thread);
+        free(exec->slots);
+        exec->slots = next;
+    }
     (void)pthread_mutex_destroy(&exec->lock);
     free(exec);
 }
