@@ -50,6 +50,7 @@ void panicmon_substrate_free(panicmon_substrate *shared)
     pm_map_free(&shared->endpoints);
     pm_map_free(&shared->views);
     pm_map_free(&shared->runtimes);
+    pm_map_free(&shared->flights);
     pm_map_free(&shared->sets);
     pm_map_free(&shared->blocks);
     (void)pthread_mutex_destroy(&shared->lock);

@@ -103,6 +103,12 @@ typedef struct pm_runtime {
     bool renewed; /* it was read again after a value did not decode: no use to do so again */
 } pm_runtime;
 
+/* Metadata being read: others look whether it is there yet, for a while. */
+typedef struct pm_flight {
+    const void *who;
+    int64_t until_ms;
+} pm_flight;
+
 /* ---- views: the state of a chain as one source (and its Asset Hub) has it ---- */
 
 struct pm_state;
@@ -157,6 +163,7 @@ struct panicmon_substrate {
     pm_map endpoints;     /* URL -> pm_endpoint */
     pm_map views;         /* URLs -> pm_view */
     pm_map runtimes;      /* key -> pm_runtime */
+    pm_map flights;       /* key -> pm_flight: metadata that somebody is reading */
     pm_map sets;          /* routing key -> pm_sources, the last one of each */
     pm_map blocks;        /* "genesis URL height" -> pm_block */
     pm_block *newest, *oldest;
@@ -224,6 +231,11 @@ pm_runtime *pm_runtime_find(pm_substrate *shared, const char *genesis, const pm_
 panicmon_err pm_runtime_make(pm_runtime **out, pm_substrate *shared, const char *genesis,
                              const pm_version *version, pm_json text, bool renewed,
                              panicmon_error **err);
+/* Whether the caller is to read the metadata of a runtime: false while another one does. */
+bool pm_runtime_claim(pm_substrate *shared, const char *genesis, const pm_version *version,
+                      const void *who);
+/* Ends all reading of `who`. */
+void pm_runtime_unclaim(pm_substrate *shared, const void *who);
 /* Nobody else is to take it: one of its values did not decode. */
 void pm_runtime_drop(pm_substrate *shared, pm_runtime *runtime);
 bool pm_runtime_dropped(pm_substrate *shared, const pm_runtime *runtime);

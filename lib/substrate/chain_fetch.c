@@ -10,6 +10,9 @@
 
 /* A round that upgrade after upgrade began anew so often is given up. */
 #define REDO_MAX 4
+/* While another monitor reads the same metadata, a call that costs nothing passes the time; after
+ * so many it is read all the same. */
+#define LOOKS_MAX 20
 
 /* ---- life ---- */
 
@@ -25,6 +28,9 @@ void pm_fetch_free(pm_fetch *fetch)
     if (fetch == NULL) {
         return;
     }
+    if (fetch->claims) {
+        pm_runtime_unclaim(fetch->shared, fetch);
+    }
     side_free(fetch->shared, &fetch->relay);
     side_free(fetch->shared, &fetch->hub);
     pm_state_unref(fetch->shared, fetch->before);
@@ -37,7 +43,8 @@ void pm_fetch_free(pm_fetch *fetch)
 
 static void no_requests(pm_side *side)
 {
-    side->header = side->at_block = side->at_parent = side->metadata = PM_NO_REQUEST;
+    side->header = side->at_block = side->at_parent = PM_NO_REQUEST;
+    side->metadata = side->look = PM_NO_REQUEST;
 }
 
 static bool same_text(const pm_buf *a, const pm_buf *b)
@@ -152,6 +159,33 @@ static void ask_metadata(panicmon_err *status, pm_side *side, panicmon_round *ro
                parent ? side->parent : side->heads->hash, &side->metadata);
 }
 
+/* Whether to read the metadata of `version` now, and not look for what another one reads. */
+static bool may_read(pm_fetch *fetch, pm_side *side, const pm_version *version)
+{
+    bool mine = pm_runtime_claim(fetch->shared, genesis_of(side), version, fetch);
+    fetch->claims = fetch->claims || mine;
+    return mine || side->looks >= LOOKS_MAX;
+}
+
+/* Takes the metadata that somebody else has read, else reads it or looks again later. */
+static void find_or_ask(panicmon_err *status, pm_fetch *fetch, pm_side *side, panicmon_round *round)
+{
+    pm_runtime *found = pm_runtime_find(fetch->shared, genesis_of(side), &side->version);
+    if (found != NULL && (found->renewed || !side->renew)) {
+        use_runtime(fetch, side, found);
+        side->need = PM_NEED_NOTHING;
+        return;
+    }
+    pm_runtime_unref(fetch->shared, found);
+    if (may_read(fetch, side, &side->version)) {
+        ask_metadata(status, side, round);
+    } else {
+        side->looks++;
+        pm_call(status, round, side->endpoint->url, "system_health", NULL, 0, &side->look);
+    }
+    fetch->stage = PM_FETCH_RUNTIMES;
+}
+
 static void take_metadata(pm_fetch *fetch, pm_side *side, panicmon_round *round)
 {
     panicmon_error *err = NULL;
@@ -257,7 +291,8 @@ static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
         side->at_parent = side->metadata = PM_NO_REQUEST;
         pm_call_at(&status, round, url, "chain_getHeader", hash, &side->header);
         pm_call_at(&status, round, url, "state_getRuntimeVersion", hash, &side->at_block);
-        if (side->runtime == NULL) {
+        if (side->runtime == NULL &&
+            (side->renew || may_read(fetch, side, &side->heads->version))) {
             ask_metadata(&status, side, round);
         }
     }
@@ -296,6 +331,7 @@ static void take_open_side(pm_fetch *fetch, pm_side *side, panicmon_round *round
         return;
     }
     if (side->runtime == NULL) {
+        side->need = PM_NEED_METADATA;
         take_metadata(fetch, side, round);
     } else if (strcmp(side->version.id, side->runtime->version.id) != 0) {
         side->need = side->height > 0 ? PM_NEED_PARENT : PM_NEED_METADATA;
@@ -348,14 +384,13 @@ static panicmon_err ask_runtimes(pm_fetch *fetch, panicmon_round *round)
     panicmon_err status = PANICMON_OK;
     fetch->stage = PM_FETCH_BASE;
     for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
-        side->at_parent = side->metadata = PM_NO_REQUEST;
+        side->at_parent = side->metadata = side->look = PM_NO_REQUEST;
         if (side->need == PM_NEED_PARENT) {
             pm_call_at(&status, round, side->endpoint->url, "state_getRuntimeVersion", side->parent,
                        &side->at_parent);
             fetch->stage = PM_FETCH_RUNTIMES;
         } else if (side->need == PM_NEED_METADATA) {
-            ask_metadata(&status, side, round);
-            fetch->stage = PM_FETCH_RUNTIMES;
+            find_or_ask(&status, fetch, side, round);
         }
     }
     return status;

@@ -43,6 +43,7 @@ typedef struct pm_side {
     bool settled; /* the runtime is known to be the one that wrote the block */
     pm_need need;
     bool renew; /* the metadata is being read again */
+    int looks;  /* how often it was looked for metadata that another monitor reads */
     bool has_header;
     int64_t height;
     char parent[PM_HASH_TEXT];
@@ -52,6 +53,7 @@ typedef struct pm_side {
     panicmon_request at_block;
     panicmon_request at_parent;
     panicmon_request metadata;
+    panicmon_request look;
     pm_storage items[PM_ITEM_COUNT];
     bool has[PM_ITEM_COUNT];
     bool fault; /* a value did not decode */
@@ -79,6 +81,7 @@ typedef struct pm_fetch {
     pm_substrate *shared;
     pm_fetch_stage stage;
     bool asked;     /* replies are to come */
+    bool claims;    /* metadata is being read on behalf of others too */
     bool with_base; /* the values of BASE were asked for in OPEN */
     int redone;
     pm_side relay;

@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
+/* Who began to read metadata and did not end is given up after this. */
+#define FLIGHT_MS 10000
+
 static bool make_key(pm_buf *key, const char *genesis, const pm_version *version)
 {
     pm_buf_format(key, "%s %s", genesis, version->id);
@@ -110,4 +115,48 @@ bool pm_runtime_dropped(pm_substrate *shared, const pm_runtime *runtime)
     bool dropped = runtime->key == NULL;
     pm_substrate_unlock(shared);
     return dropped;
+}
+
+bool pm_runtime_claim(pm_substrate *shared, const char *genesis, const pm_version *version,
+                      const void *who)
+{
+    pm_buf key = {0};
+    bool mine = true; /* without memory everybody reads alone */
+    if (!make_key(&key, genesis, version)) {
+        pm_buf_free(&key);
+        return true;
+    }
+    int64_t now = pm_mono_ms();
+    pm_substrate_lock(shared);
+    pm_flight *flight = pm_map_get(&shared->flights, key.data);
+    if (flight != NULL && flight->who != who && now < flight->until_ms) {
+        mine = false;
+    } else if (flight == NULL) {
+        flight = calloc(1, sizeof *flight);
+        if (flight != NULL && !pm_map_set(&shared->flights, key.data, flight)) {
+            free(flight);
+            flight = NULL;
+        }
+    }
+    if (mine && flight != NULL) {
+        flight->who = who;
+        flight->until_ms = now + FLIGHT_MS;
+    }
+    pm_substrate_unlock(shared);
+    pm_buf_free(&key);
+    return mine;
+}
+
+void pm_runtime_unclaim(pm_substrate *shared, const void *who)
+{
+    const char *key;
+    void *value;
+    pm_substrate_lock(shared);
+    for (size_t at = 0; pm_map_next(&shared->flights, &at, &key, &value);) {
+        if (((const pm_flight *)value)->who == who) {
+            free(pm_map_remove(&shared->flights, key));
+            at = 0; /* the map has changed */
+        }
+    }
+    pm_substrate_unlock(shared);
 }

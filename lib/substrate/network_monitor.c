@@ -80,11 +80,34 @@ static panicmon_err begin_governance(network_monitor *monitor, panicmon_round *r
     return status;
 }
 
+static panicmon_err step_chain(network_monitor *monitor, panicmon_round *round);
+
+/* The source was lost on the way: the round goes on with the next one, if there is any. */
+static panicmon_err retry(network_monitor *monitor, panicmon_round *round, bool *goes_on)
+{
+    const pm_governance *gov = &monitor->governance;
+    *goes_on = gov->stage == PM_GOV_FAILED && !gov->shape && gov->status != PANICMON_ERR_RPC &&
+               strcmp(gov->url, monitor->chain.source->endpoint->url) == 0;
+    if (!*goes_on) {
+        return PANICMON_OK;
+    }
+    panicmon_err status = pm_node_retry(&monitor->chain, round, goes_on);
+    if (status == PANICMON_OK && *goes_on) {
+        monitor->stage = CHAIN;
+        status = step_chain(monitor, round);
+    }
+    return status;
+}
+
 static panicmon_err step_governance(network_monitor *monitor, panicmon_round *round)
 {
     pm_governance *gov = &monitor->governance;
+    bool goes_on = false;
     panicmon_err status = pm_governance_step(gov, round);
-    if (status != PANICMON_OK || gov->asked) {
+    if (status == PANICMON_OK && !gov->asked) {
+        status = retry(monitor, round, &goes_on);
+    }
+    if (status != PANICMON_OK || gov->asked || goes_on) {
         return status;
     }
     pm_buf body = {0};

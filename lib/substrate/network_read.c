@@ -164,11 +164,15 @@ static void add_track(pm_buf *status, uint32_t track, pm_value info)
     size_t len;
     pm_value value = pm_value_field(info, "name");
     if (pm_value_text(value, &name)) {
-        pm_buf_json_string(status, name.text, name.len);
-    } else if (pm_value_bytes(value, &bytes, &len)) { /* text of a fixed length, zeros behind it */
-        while (len > 0 && bytes[len - 1] == 0) {
-            len--;
-        }
+        bytes = (const uint8_t *)name.text;
+        len = name.len;
+    } else if (!pm_value_bytes(value, &bytes, &len)) {
+        bytes = NULL;
+    }
+    while (bytes != NULL && len > 0 && bytes[len - 1] == 0) {
+        len--; /* text of a fixed length has zeros behind it */
+    }
+    if (bytes != NULL) {
         pm_buf_json_string(status, (const char *)bytes, len);
     } else {
         pm_buf_format(status, "\"track %lu\"", (unsigned long)track);

@@ -469,6 +469,23 @@ static panicmon_err try_next_source(pm_node_monitor *monitor, panicmon_round *ro
     return begin_work(monitor, round);
 }
 
+panicmon_err pm_node_retry(pm_node_monitor *monitor, panicmon_round *round, bool *goes_on)
+{
+    monitor->source->bad = true;
+    pm_source_slot *next = choose(monitor);
+    *goes_on = next != NULL;
+    if (next == NULL) {
+        return PANICMON_OK;
+    }
+    pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
+    pm_fetch_free(monitor->fetch);
+    pm_state_unref(monitor->shared, monitor->state);
+    monitor->fetch = NULL;
+    monitor->state = NULL;
+    monitor->source = next;
+    return begin_work(monitor, round);
+}
+
 static panicmon_err step_work(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
                               bool *done)
 {

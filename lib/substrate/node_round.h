@@ -79,6 +79,8 @@ panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round);
 /* One step on; `*done`: everything is read, or `failure` says why not. */
 panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
                           bool *done);
+/* The source was lost after all was read: begins anew with the next one, if there is any. */
+panicmon_err pm_node_retry(pm_node_monitor *monitor, panicmon_round *round, bool *goes_on);
 /* All is read: leaves the state to siblings. Part of pm_node_view_fill(). */
 void pm_node_settle(pm_node_monitor *monitor, panicmon_round *round);
 /* What is published, once all is read. */
