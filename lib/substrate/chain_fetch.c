@@ -11,8 +11,9 @@
 /* A round that upgrade after upgrade began anew so often is given up. */
 #define REDO_MAX 4
 /* While another monitor reads the same metadata, a call that costs nothing passes the time; after
- * so many it is read all the same. */
+ * so many, or so long, it is read all the same. */
 #define LOOKS_MAX 20
+#define LOOKS_MS  3000
 
 /* ---- life ---- */
 
@@ -164,7 +165,9 @@ static bool may_read(pm_fetch *fetch, pm_side *side, const pm_version *version)
 {
     bool mine = pm_runtime_claim(fetch->shared, genesis_of(side), version, fetch);
     fetch->claims = fetch->claims || mine;
-    return mine || side->looks >= LOOKS_MAX;
+    int64_t now = pm_mono_ms();
+    side->look_ms = side->looks == 0 ? now : side->look_ms;
+    return mine || side->looks >= LOOKS_MAX || now - side->look_ms > LOOKS_MS;
 }
 
 /* Takes the metadata that somebody else has read, else reads it or looks again later. */

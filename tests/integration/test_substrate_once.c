@@ -173,6 +173,9 @@ START_TEST(a_relay_chain_and_its_asset_hub_are_read_together)
     json_t *wanted;
     serve(&relay, "states/polkadot-2003000-ahm.json.gz");
     serve(&hub, "states/statemint-2003001-ahm.json.gz");
+    while (json_array_size(rounds) > 5) { /* test_substrate_states.c has them all */
+        json_array_remove(rounds, 5);
+    }
     json_array_foreach(rounds, i, wanted)
     {
         const char *stash = json_string_value(json_object_get(wanted, "stash"));
