@@ -347,8 +347,13 @@ static panicmon_err pick(pm_node_monitor *monitor, panicmon_round *round, pm_fai
         return status;
     }
     if (monitor->hub.endpoint != NULL && !pm_source_slot_usable(&monitor->hub)) {
-        pm_fail_no_source(failure, round);
-        return PANICMON_OK;
+        if (pm_node_config_hub(monitor->config, 0) != NULL) {
+            pm_fail_no_source(failure, round);
+            return PANICMON_OK;
+        }
+        free(monitor->found_hub); /* another one may be found, or none */
+        monitor->found_hub = NULL;
+        pm_source_slot_clear(monitor->shared, &monitor->hub);
     }
     return begin_work(monitor, round);
 }

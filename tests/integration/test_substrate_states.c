@@ -400,6 +400,10 @@ START_TEST(another_monitored_node_serves_as_asset_hub)
     player_round(&at); /* from the second round on */
     ck_assert_int_eq(json_integer_value(player_data(&at, "current_era")), 2041);
     ck_assert_str_eq(json_string_value(player_extra(&at, "asset_hub")), HUB);
+    frozen_find(&world, HUB)->is_down = true; /* it was nobody's to name: its fields go */
+    player_round(&at);
+    ck_assert_msg(player_data(&at, NULL) != NULL, "%s", at.sample);
+    ck_assert_ptr_nonnull(json_object_get(player_extra(&at, "absent"), "current_era"));
     player_close(&at);
     player_close(&other);
     json_decref(hub);
