@@ -159,6 +159,31 @@ START_TEST(so_does_its_network)
 }
 END_TEST
 
+START_TEST(governance_addresses_are_written_as_the_config_has_them)
+{
+    json_t *state = frozen_load("states/polkadot-9160-era30.json.gz");
+    player at;
+    json_t *proposal;
+    (void)frozen_add(&world, NODE, state);
+    /* The second proposer, in the generic format, among blanks. */
+    player_open(&at, panicmon_substrate_network_strategy(), shared, &world, KEY,
+                "{\"n\": {\"id\": \"n\", \"parent_id\": \"p\", \"name\": \"n\", \"node_ws_url\": "
+                "\"" NODE "\", \"monitor_network\": \"true\", \"use_as_data_source\": \"true\", "
+                "\"governance_addresses\": "
+                "\"x, 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty \"}}",
+                0);
+    player_round(&at);
+    ck_assert_msg(player_data(&at, NULL) != NULL, "%s", at.sample);
+    proposal = json_array_get(player_data(&at, "active_proposals"), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(proposal, "proposer")),
+                     "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty");
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(proposal, "seconds"), 0)),
+                     "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty");
+    player_close(&at);
+    json_decref(state);
+}
+END_TEST
+
 /* ---- chains that PANIC cannot read: the recorded storage, by the rules ---- */
 
 /* The recorded answer for an item and its arguments; NULL: the chain has none. */
@@ -472,6 +497,7 @@ int main(void)
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_add_test(all, a_chain_that_panic_can_read_gives_panics_samples);
     tcase_add_test(all, so_does_its_network);
+    tcase_add_test(all, governance_addresses_are_written_as_the_config_has_them);
     tcase_add_test(all, paged_exposures_and_claims_are_what_the_storage_says);
     tcase_add_test(all, staking_on_the_asset_hub_is_read_there);
     tcase_add_test(all, without_the_asset_hub_staking_is_absent_and_nothing_fails);
