@@ -171,6 +171,7 @@ static panicmon_err make_monitor(pm_node_monitor **out, panicmon_substrate *shar
     monitor->config = config;
     monitor->history.shared = monitor->shared;
     monitor->stage = PM_NODE_OVER;
+    pm_node_foresee(monitor);
     *out = monitor;
     return PANICMON_OK;
 }

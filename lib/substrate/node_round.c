@@ -194,9 +194,9 @@ static const pm_source_slot *history_slot(const pm_node_monitor *monitor, bool *
     return source;
 }
 
-static panicmon_err enter_view(pm_node_monitor *monitor, const char *hub)
+static panicmon_err enter_view(pm_node_monitor *monitor, const char *url, const char *hub)
 {
-    pm_view *view = pm_view_open(monitor->shared, monitor->source->endpoint->url, hub);
+    pm_view *view = pm_view_open(monitor->shared, url, hub);
     if (view == NULL) {
         return PANICMON_ERR_NOMEM;
     }
@@ -212,6 +212,14 @@ static panicmon_err enter_view(pm_node_monitor *monitor, const char *hub)
         return monitor->watched ? PANICMON_OK : PANICMON_ERR_NOMEM;
     }
     return PANICMON_OK;
+}
+
+/* Before the first round: siblings that come first read this stash along. */
+void pm_node_foresee(pm_node_monitor *monitor)
+{
+    const pm_source *first = pm_node_config_source(monitor->config, 0);
+    (void)enter_view(monitor, first != NULL ? first->url : monitor->config->url,
+                     pm_node_config_hub(monitor->config, 0)); /* the round does it anyhow */
 }
 
 /* Others' accounts are read along as far as a fetch stays of a sane size. */
@@ -237,7 +245,8 @@ static panicmon_err begin_state(pm_node_monitor *monitor)
     bool hub = monitor->hub.endpoint != NULL && monitor->hub.heads != NULL;
     uint8_t(*accounts)[PM_ACCOUNT_SIZE] = NULL;
     size_t count = 0;
-    panicmon_err status = enter_view(monitor, hub ? monitor->hub.endpoint->url : NULL);
+    panicmon_err status = enter_view(monitor, monitor->source->endpoint->url,
+                                     hub ? monitor->hub.endpoint->url : NULL);
     if (status != PANICMON_OK) {
         return status;
     }

@@ -74,6 +74,8 @@ typedef struct pm_failure {
     pm_buf detail;
 } pm_failure;
 
+/* Says before the first round whose state the monitor will want. */
+void pm_node_foresee(pm_node_monitor *monitor);
 /* Begins a round: asks for heads. */
 panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round);
 /* One step on; `*done`: everything is read, or `failure` says why not. */

@@ -741,10 +741,7 @@ START_TEST(a_hundred_validators_of_a_source_cost_thirty_frames)
             ck_assert_msg(player_data(&all[i], NULL) != NULL, "%s", all[i].sample);
             ck_assert_int_ge(integer(&all[i], "finalized_height"), head_height() - 1);
         }
-        /* In the first round each comes anew, and the source is asked for all that came so far. */
-        if (round > 1) {
-            ck_assert_msg(node->frames <= 30, "%d frames", node->frames);
-        }
+        ck_assert_msg(node->frames <= 30, "%d frames", node->frames);
         ck_assert_int_le(node->metadata, 1);
     }
     for (size_t i = 0; i < COUNT; i++) {
