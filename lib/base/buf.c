@@ -1,12 +1,14 @@
 /* buf.c: see buf.h. */
 #include "base/buf.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
+
+/* What is formatted is seldom longer. */
+#define FORMAT_USUAL 100
 
 bool pm_buf_reserve(pm_buf *buf, size_t extra)
 {
@@ -20,7 +22,7 @@ bool pm_buf_reserve(pm_buf *buf, size_t extra)
     }
     size_t cap = buf->cap < 64 ? 64 : buf->cap;
     while (cap < need) {
-        cap *= 2;
+        cap *= cap < 1024 ? 4 : 2;
     }
     char *data = realloc(buf->data, cap);
     if (data == NULL) {
@@ -56,18 +58,33 @@ void pm_buf_char(pm_buf *buf, char c)
 
 void pm_buf_int(pm_buf *buf, int64_t value)
 {
-    pm_buf_format(buf, "%" PRId64, value);
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0) {
+        digits[--at] = '-';
+    }
+    pm_buf_add(buf, digits + at, sizeof digits - at);
 }
 
 void pm_buf_format_list(pm_buf *buf, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int need = vsnprintf(NULL, 0, format, args);
-    if (need < 0 || !pm_buf_reserve(buf, (size_t)need)) {
+    int need = -1;
+    if (pm_buf_reserve(buf, FORMAT_USUAL)) {
+        need = vsnprintf(buf->data + buf->len, FORMAT_USUAL + 1, format, args);
+    }
+    if (need > FORMAT_USUAL && pm_buf_reserve(buf, (size_t)need)) {
+        (void)vsnprintf(buf->data + buf->len, (size_t)need + 1, format, again);
+    }
+    if (need < 0 || buf->failed) {
         buf->failed = true;
     } else {
-        (void)vsnprintf(buf->data + buf->len, (size_t)need + 1, format, again);
         buf->len += (size_t)need;
     }
     va_end(again);

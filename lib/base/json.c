@@ -254,10 +254,20 @@ bool pm_json_parse(const char *text, size_t len, pm_json *out, size_t *at)
 
 static void skip_string(cursor *c)
 {
-    for (c->at++; c->text[c->at] != '"'; c->at++) {
-        c->at += c->text[c->at] == '\\';
+    const char *begin = c->text + c->at + 1;
+    const char *end = begin;
+    for (;;) { /* to a quote that no odd number of backslashes stands before */
+        end = memchr(end, '"', c->len - (size_t)(end - c->text));
+        const char *mark = end;
+        while (mark > begin && mark[-1] == '\\') {
+            mark--;
+        }
+        if ((end - mark) % 2 == 0) {
+            break;
+        }
+        end++;
     }
-    c->at++;
+    c->at = (size_t)(end - c->text) + 1;
 }
 
 static void skip_value(cursor *c)

@@ -25,8 +25,7 @@
 static const pm_setting settings_known[] = {
     {"executor", "threads", EXECUTORS, 0, 0, PM_SETTING_ENUM,
      "How monitors share threads and connections."},
-    {"executor.loops", "0", NULL, 0, 64, PM_SETTING_INTEGER,
-     "Threads of the executor events; 0: two, or one where there is one processor."},
+    {"executor.loops", "1", NULL, 1, 64, PM_SETTING_INTEGER, "Loops of the executor events."},
     {"executor.workers", "256", NULL, 1, 16384, PM_SETTING_INTEGER,
      "Most rounds that the executors rounds and queue have under way at once."},
     {"period.node", "10", NULL, 1, MS(WEEK), PM_SETTING_SECONDS,

@@ -73,6 +73,31 @@ static char *copy(const char *text)
     return text == NULL ? NULL : strdup(text);
 }
 
+/* A request with all its texts is one block. */
+static pm_request *make_request(const char *target, const char *name, const void *in, size_t len)
+{
+    size_t target_size = strlen(target) + 1;
+    size_t name_size = name == NULL ? 0 : strlen(name) + 1;
+    panicmon_reply *made = malloc(sizeof *made + target_size + name_size + len + 1);
+    if (made == NULL) {
+        return NULL;
+    }
+    char *at = (char *)(made + 1);
+    memset(made, 0, sizeof *made);
+    pm_request *request = &made->request;
+    request->inlined = true;
+    request->target = memcpy(at, target, target_size);
+    if (name != NULL) {
+        request->name = memcpy(at + target_size, name, name_size);
+    }
+    if (len > 0) {
+        request->in.data = memcpy(at + target_size + name_size, in, len);
+        request->in.data[len] = '\0';
+        request->in.len = len;
+    }
+    return request;
+}
+
 static panicmon_err ask(panicmon_round *round, pm_request_kind kind, const char *target,
                         const char *name, const void *in, size_t len, uint32_t flags,
                         panicmon_request *out)
@@ -93,24 +118,13 @@ static panicmon_err ask(panicmon_round *round, pm_request_kind kind, const char 
         list->items = items;
         list->capacity = capacity;
     }
-    panicmon_reply *made = calloc(1, sizeof *made);
-    if (made == NULL) {
+    pm_request *request = make_request(target, name, in, len);
+    if (request == NULL) {
         return PANICMON_ERR_NOMEM;
     }
-    pm_request *request = &made->request;
     request->kind = kind;
     request->flags = flags;
-    request->target = copy(target);
-    request->name = copy(name);
     request->deadline = deadline_of(round, kind);
-    if (len > 0) {
-        pm_buf_add(&request->in, in, len);
-    }
-    if (request->target == NULL || (name != NULL && request->name == NULL) || request->in.failed) {
-        pm_request_clear(request);
-        free(made);
-        return PANICMON_ERR_NOMEM;
-    }
     if (out != NULL) {
         *out = round->step << STEP_SHIFT | (uint32_t)list->count;
     }

@@ -2,6 +2,8 @@
 #include "exec/carry.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 void pm_carry_stored(pm_store *store, pm_request *request)
 {
@@ -40,12 +42,42 @@ void pm_parcel_take(pm_parcel *parcel, pm_request *request)
                                    .name = request->name,
                                    .headers = request->headers,
                                    .in = request->in,
-                                   .deadline = request->deadline}};
-    request->target = NULL;
-    request->name = NULL;
-    request->headers = NULL;
-    request->in = (pm_buf){0};
+                                   .deadline = request->deadline},
+                          .lender = request};
     pm_parcel_join(parcel, request);
+}
+
+static char *copy(const char *text)
+{
+    return text == NULL ? NULL : strdup(text);
+}
+
+bool pm_parcel_own(pm_parcel *parcel)
+{
+    pm_request *wire = &parcel->wire;
+    const pm_request *lender = parcel->lender;
+    pm_buf in = {0};
+    if (lender == NULL) {
+        return true;
+    }
+    parcel->lender = NULL;
+    pm_buf_add(&in, lender->in.data, lender->in.len);
+    wire->in = in;
+    wire->target = strdup(lender->target);
+    wire->name = copy(lender->name);
+    wire->headers = copy(lender->headers);
+    if (!in.failed && wire->target != NULL && (lender->name == NULL) == (wire->name == NULL) &&
+        (lender->headers == NULL) == (wire->headers == NULL)) {
+        return true;
+    }
+    static char empty[1]; /* never written to */
+    pm_request_clear(wire);
+    wire->inlined = true;
+    wire->in = (pm_buf){0};
+    wire->target = empty;
+    wire->name = empty;
+    wire->headers = NULL;
+    return false;
 }
 
 void pm_parcel_leave(pm_request *request)
@@ -53,6 +85,9 @@ void pm_parcel_leave(pm_request *request)
     pm_parcel *parcel = request->carrier;
     if (parcel != NULL) {
         pm_request **link = &parcel->waiters;
+        if (parcel->lender == request) { /* nobody waits for what becomes of it without memory */
+            (void)pm_parcel_own(parcel);
+        }
         while (*link != request) {
             link = &(*link)->next;
         }
@@ -83,6 +118,10 @@ void pm_parcel_deliver(pm_parcel *parcel)
             message = "out of memory for a reply";
         }
         pm_request_finish(request, status, wire->code, message);
+    }
+    wire->inlined = wire->inlined || parcel->lender != NULL;
+    if (parcel->lender != NULL) {
+        wire->headers = NULL;
     }
     pm_request_clear(wire);
 }

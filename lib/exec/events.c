@@ -5,14 +5,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "exec/carry.h"
 
-/* More loops bring nothing before the first is full. */
-#define LOOPS_DEFAULT 2
 /* Helpers; the store's are few because calls to it are short, unless it is away. */
 #define STEPS_MAX  64
 #define STORES_MAX 4
@@ -24,15 +21,6 @@ void pm_events_mail(pm_slot *slot)
         TAILQ_INSERT_TAIL(&slot->loop->mail, slot, in_mail);
         pm_loop_wake(slot->loop->loop);
     }
-}
-
-static size_t loops_wanted(const pm_exec_env *env)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (env->loops > 0) {
-        return env->loops;
-    }
-    return processors > 0 && processors < LOOPS_DEFAULT ? (size_t)processors : LOOPS_DEFAULT;
 }
 
 static void close_loop(pm_events_loop *loop)
@@ -114,7 +102,7 @@ static void events_free(pm_exec *base)
 
 static panicmon_err events_create(pm_exec **out, const pm_exec_env *env)
 {
-    size_t count = loops_wanted(env);
+    size_t count = env->loops;
     pm_events *exec = calloc(1, sizeof *exec + count * sizeof exec->loops[0]);
     if (exec == NULL) {
         return PANICMON_ERR_NOMEM;

@@ -13,7 +13,7 @@
 /* How long a stopping loop may go on sending what is in its channel. */
 #define FLUSH_MS 1000
 /* The tick: a millisecond for so many rounds a second, and no more than so many. */
-#define ROUNDS_A_TICK 5
+#define ROUNDS_A_TICK 2
 #define TICK_MS_MAX   20
 #define RATE_MS       1000
 

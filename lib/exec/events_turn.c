@@ -113,7 +113,9 @@ static void ask_store(pm_slot *slot, pm_request *request)
     }
     *at = (stored){.job = {.run = run_stored}, .loop = slot->loop};
     pm_parcel_take(&at->parcel, request);
-    panicmon_err status = pm_pool_submit(slot->loop->exec->stores, &at->job);
+    panicmon_err status = pm_parcel_own(&at->parcel) /* a helper must not read what may go */
+                              ? pm_pool_submit(slot->loop->exec->stores, &at->job)
+                              : PANICMON_ERR_NOMEM;
     if (status != PANICMON_OK) {
         pm_request_finish(&at->parcel.wire, status, 0, "no thread for the state store");
         at->job.next = NULL;

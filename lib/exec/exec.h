@@ -45,7 +45,7 @@ typedef struct pm_exec_env {
     pm_store *store;
     panicmon_log *log;
     pm_figures *figures;
-    size_t loops;       /* events: threads; 0: as many as make sense */
+    size_t loops;       /* events: how many */
     size_t workers;     /* rounds and queue: most rounds at once */
     size_t cache_bytes; /* pinned replies kept by each thread that shares connections */
 } pm_exec_env;

@@ -15,6 +15,8 @@
 #define FORGET_MS 600000
 /* Those who joined a call that was given up try again when they have more time left than this. */
 #define AGAIN_MS 50
+/* Flights kept for later. */
+#define SPARE_MAX 1024
 
 typedef struct endpoint {
     struct endpoint *next;
@@ -38,6 +40,9 @@ struct pm_share {
     pm_rpc *rpc;
     pm_figures *figures;
     pm_table flights;
+    pm_node *spare; /* flights to be used again */
+    size_t spare_count;
+    endpoint *last; /* the one asked for last: the next is often the same */
     pm_cache cache;
     pm_map by_url;
     endpoint *endpoints;
@@ -57,7 +62,10 @@ static flight *flight_of(pm_node *node)
 
 static endpoint *find_endpoint(pm_share *share, const char *url, const void *asker)
 {
-    endpoint *found = pm_map_get(&share->by_url, url);
+    endpoint *found = share->last;
+    if (found == NULL || strcmp(found->url, url) != 0) {
+        found = pm_map_get(&share->by_url, url);
+    }
     if (found == NULL) {
         found = calloc(1, sizeof *found);
         if (found == NULL || (found->url = strdup(url)) == NULL ||
@@ -72,6 +80,7 @@ static endpoint *find_endpoint(pm_share *share, const char *url, const void *ask
         share->endpoints = found;
     }
     found->shared = found->shared || found->asker != asker;
+    share->last = found;
     return found;
 }
 
@@ -79,6 +88,7 @@ static void forget_endpoint(pm_share *share, endpoint **link)
 {
     endpoint *gone = *link;
     *link = gone->next;
+    share->last = NULL;
     (void)pm_map_remove(&share->by_url, gone->url);
     free(gone->url);
     free(gone);
@@ -105,7 +115,25 @@ static void end_flight(flight *call)
 {
     pm_table_remove(&call->share->flights, &call->node);
     pm_parcel_deliver(&call->parcel);
-    free(call);
+    pm_share *share = call->share;
+    if (share->spare_count < SPARE_MAX) {
+        call->node.next = share->spare;
+        share->spare = &call->node;
+        share->spare_count++;
+    } else {
+        free(call);
+    }
+}
+
+static flight *new_flight(pm_share *share)
+{
+    flight *call = flight_of(share->spare);
+    if (call == NULL) {
+        return malloc(sizeof *call);
+    }
+    share->spare = call->node.next;
+    share->spare_count--;
+    return call;
 }
 
 static void end_with(flight *call, panicmon_err status, const char *message)
@@ -189,6 +217,9 @@ static bool try_again(flight *call)
     }
     while (late != NULL) {
         pm_request *next = late->next;
+        if (call->parcel.lender == late) {
+            (void)pm_parcel_own(&call->parcel);
+        }
         late->next = NULL;
         late->carrier = NULL;
         pm_request_finish(late, PANICMON_ERR_TIMEOUT, 0, wire->message);
@@ -246,7 +277,7 @@ static bool answer_from_cache(pm_share *share, pm_request *request, uint64_t has
 
 static panicmon_err begin_flight(pm_share *share, pm_request *request, endpoint *to, uint64_t hash)
 {
-    flight *call = calloc(1, sizeof *call);
+    flight *call = new_flight(share);
     if (call == NULL || !make_room(share)) {
         free(call);
         return PANICMON_ERR_NOMEM;
@@ -350,6 +381,9 @@ void pm_share_free(pm_share *share)
     if (share != NULL) {
         while (share->endpoints != NULL) {
             forget_endpoint(share, &share->endpoints);
+        }
+        while (share->spare != NULL) {
+            free(new_flight(share));
         }
         pm_table_free(&share->flights);
         pm_cache_free(&share->cache);

@@ -15,7 +15,7 @@ typedef struct pm_share pm_share;
 /* `cache_bytes`: most bytes of replies kept; 0: none. */
 panicmon_err pm_share_new(pm_share **out, pm_rpc *rpc, size_t cache_bytes, pm_figures *figures);
 /* Takes a call in; it is finished exactly once, maybe before this returns. `asker` tells the
- * monitorables apart. Its texts are gone afterwards. pm_parcel_leave() ends it early. */
+ * monitorables apart. pm_parcel_leave() ends it early. */
 void pm_share_add(pm_share *share, pm_request *request, const void *asker);
 /* Sends what was taken in, and what may go now because others were answered. */
 void pm_share_send(pm_share *share);

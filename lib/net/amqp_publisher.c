@@ -2,8 +2,11 @@
  * one: only who calls it differs. */
 #include "net/amqp_publisher.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -176,7 +179,7 @@ static bool receive(pm_publisher *publisher, int64_t now_ms)
 
 /* Sends a burst. Gives when to go on: now_ms when there is more, PM_NEVER when only news from the
  * broker or a new message change anything; -1 when the connection was lost. */
-static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
+static int64_t send_messages(pm_publisher *publisher, int64_t now_ms)
 {
     pm_port *port = publisher->port;
     int64_t next_ms;
@@ -197,6 +200,22 @@ static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
         }
     }
     return now_ms;
+}
+
+/* Several messages leave in as few packets as they fill. */
+static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
+{
+    int on = 1;
+    int off = 0;
+    int fd = pm_port_pending(publisher->port) > 1 ? pm_publisher_fd(publisher) : -1;
+    if (fd >= 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+    }
+    int64_t next_ms = send_messages(publisher, now_ms);
+    if (fd >= 0 && publisher->up) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+    }
+    return next_ms;
 }
 
 /* When the broker must have confirmed the oldest message in flight. */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "base/thread.h"
 #include "net/amqp_publisher.h"
 
+/* The shared sender has no more than one turn in this time. */
+#define GATHER_MS   5
 #define SHARED_NAME "publisher"
 /* How much longer than asked the end of the shared sender is waited for before it is broken. */
 #define END_MS 100
@@ -27,6 +30,7 @@ typedef struct sender {
     pm_publisher *publisher;
     pm_thread *thread;
     int wake_fd;
+    atomic_bool woken; /* wake_fd is readable, or a turn is about to begin */
     atomic_bool stop;
     atomic_int_fast64_t until_ms; /* once stopped: how long to go on sending */
     atomic_bool over;
@@ -68,14 +72,31 @@ static void signal_fd(int fd)
 
 static void wake_sender(void *user)
 {
-    const sender *at = user;
-    signal_fd(at->wake_fd);
+    sender *at = user;
+    if (!atomic_exchange(&at->woken, true)) {
+        signal_fd(at->wake_fd);
+    }
+}
+
+/* Lets messages and confirms of many lanes gather when there are more than a few: a turn of the
+ * sender costs more than what it sends in it. */
+static int64_t gather(int64_t last_ms)
+{
+    int64_t rest = last_ms + GATHER_MS - pm_mono_ms();
+    if (rest > 0) {
+        const struct timespec time = {.tv_nsec = (long)rest * 1000000};
+        (void)nanosleep(&time, NULL);
+    }
+    return pm_mono_ms();
 }
 
 static void sender_main(void *arg)
 {
     sender *at = arg;
+    int64_t last_ms = 0;
     while (!atomic_load(&at->stop)) {
+        last_ms = gather(last_ms);
+        atomic_store(&at->woken, false);
         int64_t due = pm_publisher_service(at->publisher, pm_mono_ms());
         struct pollfd look[2] = {{.fd = at->wake_fd, .events = POLLIN},
                                  {.fd = pm_publisher_fd(at->publisher), .events = POLLIN}};

@@ -17,10 +17,12 @@ void pm_request_finish(pm_request *request, panicmon_err status, int64_t code, c
 
 void pm_request_clear(pm_request *request)
 {
-    free(request->target);
-    free(request->name);
+    if (!request->inlined) {
+        free(request->target);
+        free(request->name);
+        pm_buf_free(&request->in);
+    }
     free(request->headers);
     free(request->message);
-    pm_buf_free(&request->in);
     pm_buf_free(&request->out);
 }

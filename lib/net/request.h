@@ -23,6 +23,7 @@ typedef struct pm_request pm_request;
 struct pm_request {
     pm_request_kind kind;
     uint32_t flags;
+    bool inlined;     /* target, name and in lie in the request's own block of memory */
     char *target;     /* rpc, http: URL; publish: exchange; load, store: key */
     char *name;       /* rpc, http: method; publish: routing key */
     char *headers;    /* http: lines "Name: value"; may be NULL */
@@ -43,7 +44,7 @@ struct pm_request {
 
 /* Sets the outcome and calls on_done. `message` is copied and may be NULL. Once per request. */
 void pm_request_finish(pm_request *request, panicmon_err status, int64_t code, const char *message);
-/* Frees the texts a request holds, not the request. */
+/* Frees what a request holds, not the request. */
 void pm_request_clear(pm_request *request);
 
 #endif

@@ -240,7 +240,10 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
     panicmon_error *err = NULL;
     panicmon_err status = PANICMON_OK;
     pm_call *call = malloc(sizeof *call);
-    pm_endpoint *endpoint = pm_map_get(&rpc->by_url, request->target);
+    pm_endpoint *endpoint = rpc->last;
+    if (endpoint == NULL || strcmp(endpoint->url, request->target) != 0) {
+        endpoint = pm_map_get(&rpc->by_url, request->target);
+    }
     rpc->counts.requests++;
     if (call == NULL) {
         status = PANICMON_ERR_NOMEM;
@@ -254,6 +257,7 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
         panicmon_error_free(err);
         return;
     }
+    rpc->last = endpoint;
     *call = (pm_call){.request = request, .since = now};
     pm_calls_append(&endpoint->fresh, call);
     endpoint->used = now;
@@ -339,6 +343,7 @@ int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
         if (endpoint->pending.first == NULL && due <= now_ms) {
             (void)pm_map_remove(&rpc->by_url, endpoint->url);
             *link = endpoint->next;
+            rpc->last = NULL;
             free_endpoint(endpoint);
             continue;
         }

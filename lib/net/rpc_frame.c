@@ -16,6 +16,8 @@
 
 /* More of an error's text is of no use to anyone. */
 #define ERROR_TEXT_MAX 500
+/* Bytes of most calls. */
+#define CALL_USUAL 120
 /* More calls in a batch than the peer takes, so say Substrate nodes. */
 #define BATCH_TOO_LONG (-32010)
 
@@ -44,6 +46,7 @@ static void send_frame(pm_endpoint *endpoint, size_t count)
     pm_buf frame = {0};
     pm_calls sent;
     pm_calls_init(&sent);
+    (void)pm_buf_reserve(&frame, count * CALL_USUAL);
     int64_t batch = count > 1 ? endpoint->last_id + 1 : 0;
     for (size_t i = 0; i < count; i++) {
         pm_call *call = endpoint->fresh.first;

@@ -23,6 +23,8 @@ COLUMNS = ["approach", "kind", "n", "rounds", "cpu_us_per_round", "floor_ratio",
            "pss_kib_each", "threads", "descriptors", "switches_per_round", "lag_p50_ms", "lag_p99_ms",
            "round_p50_ms", "late", "overruns", "errors", "first_rounds_s", "stop_s",
            "broker_cpu_us_per_round", "broker_pss_mib", "note"]
+# Nodes of one config set.
+CHAIN = 10
 # The most monitorables that an approach is asked to hold.
 MOST = {"processes": 100, "threads-own": 1000, "threads-shared": 5000, "rounds": 5000,
         "queue": 10000, "events": 10000, "floor": 10000}
@@ -84,7 +86,7 @@ class Child:
         """Asks for the figures and waits for them."""
         before = os.path.getsize(self.path)
         os.kill(self.pid, signal.SIGUSR1)
-        for _ in range(400):
+        for _ in range(1500):
             with open(self.path, "rb") as f:
                 f.seek(before)
                 lines = re.findall(rb"figures: (.*)\n", f.read())
@@ -161,18 +163,19 @@ class Bench:
             return json.loads(data[data.index(b"{"):])
 
     def config(self, first, count, kind, extra, port=None):
-        nodes = {}
+        sets = {}
         stash = ""
         if kind == "validator":
             stash = self.options.stash
         for i in range(first, first + count):
             name = f"node_{i}"
-            nodes[name] = {"id": name, "parent_id": "chain_bench", "name": f"bench {i}",
+            nodes = sets.setdefault(f"chains.substrate.bench{i // CHAIN}.nodes_config", {})
+            nodes[name] = {"id": name, "parent_id": f"chain_{i // CHAIN}", "name": f"bench {i}",
                            "node_ws_url": f"ws://127.0.0.1:{port or self.sim_port}/{i}",
                            "monitor_node": "true", "use_as_data_source": "false",
                            "is_archive_node": "true", "stash_address": stash,
                            "is_validator": "true" if kind == "validator" else "false"}
-        made = {"period": self.options.period, "configs": {"chains.substrate.bench.nodes_config": nodes}}
+        made = {"period": self.options.period, "configs": sets}
         made.update(extra)
         path = os.path.join(self.directory, f"config-{first}-{count}.json")
         with open(path, "w") as f:
@@ -262,7 +265,7 @@ class Bench:
 
     def tick(self, n):
         """As long as the executor `events` lets events gather."""
-        return max(1, min(20, int(n / self.options.period / 5)))
+        return max(1, min(20, int(n / self.options.period / 2)))
 
     def start(self, approach, kind, n):
         if approach == "floor":
