@@ -179,7 +179,7 @@ panicmon_err pm_dealer_init(pm_dealer *dealer, const pm_exec_ops *ops, const pm_
     return PANICMON_OK;
 }
 
-void pm_dealer_fini(pm_dealer *dealer)
+void pm_dealer_quit(pm_dealer *dealer)
 {
     pthread_mutex_lock(&dealer->lock);
     dealer->quit = true;
@@ -187,6 +187,10 @@ void pm_dealer_fini(pm_dealer *dealer)
     pthread_mutex_unlock(&dealer->lock);
     pm_thread_join(dealer->thread);
     atomic_fetch_sub(&dealer->env.figures->threads, 1);
+}
+
+void pm_dealer_fini(pm_dealer *dealer)
+{
     (void)pthread_cond_destroy(&dealer->changed);
     (void)pthread_mutex_destroy(&dealer->lock);
 }

@@ -60,7 +60,9 @@ typedef struct pm_dealer {
 
 /* Sets up the head of an executor and starts its dealer. */
 panicmon_err pm_dealer_init(pm_dealer *dealer, const pm_exec_ops *ops, const pm_exec_env *env);
-/* Ends the thread; after all tasks stopped. */
+/* Ends the dealer's thread; after all tasks stopped. */
+void pm_dealer_quit(pm_dealer *dealer);
+/* After that, when no thread of the executor uses the lock any more. */
 void pm_dealer_fini(pm_dealer *dealer);
 
 /* For pm_exec_ops. */

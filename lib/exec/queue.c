@@ -349,12 +349,13 @@ static void queue_reap(pm_exec *base)
 static void queue_free(pm_exec *base)
 {
     queue *exec = (queue *)base;
-    pm_dealer_fini(&exec->dealer);
+    pm_dealer_quit(&exec->dealer);
     for (size_t i = 0; i < exec->count; i++) { /* the dealer starts no more */
         worker *self = exec->workers[i];
         pm_thread_join(self->thread);
         free(self);
     }
+    pm_dealer_fini(&exec->dealer);
     free(exec->workers);
     free(exec);
 }

@@ -200,12 +200,13 @@ static void rounds_reap(pm_exec *base)
 static void rounds_free(pm_exec *base)
 {
     rounds *exec = (rounds *)base;
-    pm_dealer_fini(&exec->dealer);
+    pm_dealer_quit(&exec->dealer);
     for (job *at; (at = TAILQ_FIRST(&exec->over)) != NULL;) {
         TAILQ_REMOVE(&exec->over, at, entry);
         pm_thread_join(at->thread);
         free(at);
     }
+    pm_dealer_fini(&exec->dealer);
     free(exec);
 }
 

@@ -46,7 +46,7 @@ struct pm_rpc {
     char *component;
     pm_map by_url;
     pm_endpoint *endpoints;
-    pm_endpoint *last; /* the one used last: the next is often the same */
+    pm_endpoint *last;    /* the one used last: the next is often the same */
     pm_endpoint *to_send; /* those that got calls inside pm_rpc_submit() */
     pm_rpc_counts counts;
     int64_t due; /* no deadline is before this */
