@@ -25,6 +25,8 @@
 #define RATE_MS 1000
 /* How soon a worker that could not be started is tried again. */
 #define AGAIN_MS 1000
+/* Workers started at once. */
+#define GROWTH 4
 
 typedef struct worker {
     struct queue *exec;
@@ -197,7 +199,8 @@ static void grow(queue *exec, int64_t now)
     size_t wanted = workers_needed(exec);
     wanted = behind && wanted <= exec->count ? exec->count + 1 : wanted;
     wanted = wanted < exec->dealer.env.workers ? wanted : exec->dealer.env.workers;
-    while (exec->count < wanted && now >= exec->no_more_before) {
+    size_t most = exec->count + GROWTH;
+    while (exec->count < wanted && exec->count < most && now >= exec->no_more_before) {
         panicmon_err status = start_worker(exec);
         if (status != PANICMON_OK) {
             exec->no_more_before = now + AGAIN_MS;
