@@ -276,6 +276,9 @@ static void amqp_interrupt(pm_channel *base)
 static void amqp_close(pm_channel *base, int64_t until_ms)
 {
     amqp_channel *channel = (amqp_channel *)base;
+    if (channel->lane == NULL && channel->port == NULL && channel->sender == NULL) {
+        return; /* closed before: the publisher's port is gone */
+    }
     if (channel->publisher != NULL) {
         pm_publisher_finish(channel->publisher, until_ms);
     } else if (channel->lane != NULL) {
