@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "notify.h"
+#include "watchdog.h"
 #include "output.h"
 #include "page.h"
 #include "setup.h"
@@ -353,12 +354,16 @@ static void watch(panicmond *d)
         [OUTPUT] = {.fd = output_is_watched(&d->output) ? STDOUT_FILENO : -1},
         [LOG] = {.fd = d->output.log_pipe[0], .events = POLLIN},
         [ROWS] = {.fd = -1, .events = POLLIN}};
+    watchdog dog;
+    watchdog_start(&dog, &d->setup);
     while (!d->over) {
         int wait = draw(d);
         int tick = page_tick(d->page);
+        int bark = watchdog_tick(&dog, d->runtime);
         /* Rows that change while the next drawing is not due yet must not wake us again. */
         on[ROWS].fd = d->output.table != NULL && wait > IDLE_MS ? table_fd(d->output.table) : -1;
         wait = tick >= 0 && (wait < 0 || tick < wait) ? tick : wait;
+        wait = bark >= 0 && (wait < 0 || bark < wait) ? bark : wait;
         if (poll(on, COUNT, wait) < 0) {
             continue; /* a signal: its number waits in the pipe */
         }
