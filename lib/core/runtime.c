@@ -306,6 +306,9 @@ panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **
             pm_thread_start(&runtime->control, "pm:control", PM_STACK_LARGE, control_main, runtime);
     }
     if (status != PANICMON_OK) {
+        if (runtime->exec != NULL) { /* its threads have nothing to do, but run */
+            runtime->exec->ops->request_stop(runtime->exec);
+        }
         close_parts(runtime);
         if (err != NULL && *err == NULL) {
             panicmon_error_set(err, status, panicmon_strerror(status));

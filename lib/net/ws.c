@@ -354,9 +354,10 @@ panicmon_err pm_carrier_new(pm_loop *loop)
         return PANICMON_ERR_NOMEM;
     }
     loop->carrier = carrier;
-    if (loop->large && pm_ev_new(&carrier->ev) != PANICMON_OK) {
+    panicmon_err status = loop->large ? pm_ev_new(&carrier->ev) : PANICMON_OK;
+    if (status != PANICMON_OK) {
         free(carrier);
-        return PANICMON_ERR_SYSTEM;
+        return status;
     }
     carrier->context = make_context(loop);
     if (carrier->context == NULL && carrier->ev != NULL) {

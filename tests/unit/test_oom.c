@@ -394,11 +394,20 @@ static void close_parts(parts *all)
     panicmon_registry_free(all->registry);
 }
 
+static const char *const executors[] = {"threads", "rounds", "queue", "events"};
+static const char *executor = "threads";
+
 static panicmon_err open_parts(parts *all, panicmon_error **err)
 {
     panicmon_err status = make_registry(&all->registry);
     if (status == PANICMON_OK) {
-        status = panicmon_runtime_new(&all->runtime, all->registry, NULL, err);
+        status = panicmon_settings_new(&all->settings);
+    }
+    if (status == PANICMON_OK) {
+        status = panicmon_settings_set(all->settings, "executor", executor, err);
+    }
+    if (status == PANICMON_OK) {
+        status = panicmon_runtime_new(&all->runtime, all->registry, all->settings, err);
     }
     if (status == PANICMON_OK) {
         status = panicmon_manager_new(&all->manager, all->runtime, err);
@@ -466,6 +475,27 @@ static void read_sample(void)
     (void)fclose(file);
 }
 
+static panicmon_err substrate_scenario(void)
+{
+    panicmon_substrate *shared = NULL;
+    panicmon_registry *registry = NULL;
+    panicmon_error *err = NULL;
+    panicmon_err status = panicmon_substrate_new(&shared);
+    if (status == PANICMON_OK) {
+        status = panicmon_registry_new(&registry);
+    }
+    if (status == PANICMON_OK) {
+        status = panicmon_registry_add(registry, "nodes", panicmon_substrate_node_strategy(),
+                                       panicmon_substrate_ref(shared), &err);
+        if (status != PANICMON_OK) { /* the reference stayed ours */
+            panicmon_substrate_free(shared);
+        }
+    }
+    panicmon_registry_free(registry);
+    panicmon_substrate_free(shared);
+    return done(status, err);
+}
+
 static panicmon_err metadata_scenario(void)
 {
     panicmon_metadata *metadata = NULL;
@@ -474,8 +504,18 @@ static panicmon_err metadata_scenario(void)
     size_t len = 0;
     panicmon_err status = panicmon_metadata_new(&metadata, sample, sample_len, &err);
     if (status == PANICMON_OK) {
-        status = panicmon_metadata_list(metadata, 1, &text, &len, &err);
+        status = panicmon_metadata_list(metadata, PANICMON_LIST_TEXT, &text, &len, &err);
         panicmon_text_free(text);
+    }
+    if (status == PANICMON_OK) {
+        status =
+            panicmon_metadata_storage_key(metadata, "System", "Number", NULL, 0, &text, &len, &err);
+        panicmon_text_free(status == PANICMON_OK ? text : NULL);
+    }
+    if (status == PANICMON_OK) {
+        status = panicmon_metadata_decode_storage(metadata, "System", "Number", NULL, 0, 0, &text,
+                                                  &len, &err);
+        panicmon_text_free(status == PANICMON_OK ? text : NULL);
     }
     panicmon_metadata_free(metadata);
     return done(status, err);
@@ -516,6 +556,7 @@ END_TEST
 
 START_TEST(runtimes_and_managers)
 {
+    executor = executors[_i];
     sweep(runtime_scenario);
 }
 END_TEST
@@ -524,6 +565,7 @@ START_TEST(running_monitors)
 {
     parts all = {0};
     panicmon_error *err = NULL;
+    executor = executors[_i];
     ck_assert_int_eq(open_parts(&all, &err), PANICMON_OK);
     ck_assert_int_eq(
         panicmon_manager_apply(all.manager, "fake.x", set_text, strlen(set_text), &err),
@@ -534,7 +576,9 @@ START_TEST(running_monitors)
         (void)disarm();
     }
     arm(0, true, true); /* a drought */
-    (void)next_message(all.runtime, 50);
+    for (int waits = 0; waits < 400 && atomic_load(&failures) == 0; waits++) {
+        (void)next_message(all.runtime, 50);
+    }
     ck_assert(disarm());
     ck_assert_msg(next_message(all.runtime, 20000), "the monitors did not recover");
     close_parts(&all);
@@ -545,6 +589,7 @@ END_TEST
 START_TEST(metadata)
 {
     read_sample();
+    sweep(substrate_scenario);
     sweep(metadata_scenario);
     free(sample);
 }
@@ -560,8 +605,8 @@ int main(void)
     tcase_add_test(tests, logs_and_sinks);
     tcase_add_test(tests, registries);
     tcase_add_test(tests, starters);
-    tcase_add_test(tests, runtimes_and_managers);
-    tcase_add_test(tests, running_monitors);
+    tcase_add_loop_test(tests, runtimes_and_managers, 0, 4);
+    tcase_add_loop_test(tests, running_monitors, 0, 4);
     tcase_add_test(tests, metadata);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
