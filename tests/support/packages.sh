@@ -4,7 +4,8 @@
 # What building the library and its examples needs.
 # shellcheck disable=SC2034 # used by who sources this
 build_packages=(build-essential cmake pkg-config librabbitmq-dev libhiredis-dev libwebsockets-dev
-                libwebsockets-evlib-ev libev-dev libjansson-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libxxhash-dev libb2-dev)
+                libwebsockets-evlib-ev libev-dev libjansson-dev libcurl4-openssl-dev libmicrohttpd-dev
+                libssl-dev zlib1g-dev libxxhash-dev libb2-dev)
 
 # install_packages NAME...: does nothing, and needs no network, when all are there.
 install_packages() {
