@@ -249,9 +249,11 @@ void pm_view_unwatch(pm_substrate *shared, pm_view *view, const uint8_t *account
  * younger than `fresh_ms`; or, while another monitor reads a new one, is younger than `stale_ms`.
  * Else NULL, and the caller has the fetch (if nobody else has), until pm_view_leave(). */
 struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t *account,
-                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms);
+                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms,
+                              bool *mine);
 struct pm_state *pm_view_last(pm_substrate *shared, pm_view *view);
-/* Leaves a state (NULL: none) to the others and ends the fetch of `who`. */
+/* Leaves a state (NULL: none) to the others and ends the fetch of `who`; one that was read without
+ * having the fetch does not replace one with more stashes. */
 void pm_view_leave(pm_substrate *shared, pm_view *view, const void *who, struct pm_state *state);
 /* The accounts to read: `own` first (if any), then what else is watched; malloc'd. */
 bool pm_view_accounts(pm_substrate *shared, pm_view *view, const uint8_t *own,

@@ -135,10 +135,12 @@ struct pm_state *pm_view_last(pm_substrate *shared, pm_view *view)
 }
 
 struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t *account,
-                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms)
+                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms,
+                              bool *mine)
 {
     pm_state *taken = NULL;
     int64_t now = pm_mono_ms();
+    *mine = false;
     pm_substrate_lock(shared);
     pm_state *state = view->state;
     bool other = view->fetcher != NULL && view->fetcher != who && now < view->fetch_until_ms;
@@ -149,6 +151,7 @@ struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t
         taken = pm_state_ref(state);
     } else if (!other) {
         view->fetcher = who;
+        *mine = true;
         view->fetch_until_ms = now + FETCH_MS;
     }
     pm_substrate_unlock(shared);
@@ -159,10 +162,13 @@ void pm_view_leave(pm_substrate *shared, pm_view *view, const void *who, struct 
 {
     pm_state *old = NULL;
     pm_substrate_lock(shared);
-    if (view->fetcher == who) {
+    bool fetched = view->fetcher == who;
+    if (fetched) {
         view->fetcher = NULL;
     }
-    if (state != NULL && (view->state == NULL || view->state->taken_ms <= state->taken_ms)) {
+    if (state != NULL &&
+        (view->state == NULL || (view->state->taken_ms <= state->taken_ms &&
+                                 (fetched || view->state->stash_count <= state->stash_count)))) {
         old = view->state;
         view->state = pm_state_ref(state);
     }

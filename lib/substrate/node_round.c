@@ -245,15 +245,16 @@ static panicmon_err begin_state(pm_node_monitor *monitor)
     bool hub = monitor->hub.endpoint != NULL && monitor->hub.heads != NULL;
     uint8_t(*accounts)[PM_ACCOUNT_SIZE] = NULL;
     size_t count = 0;
+    bool mine;
     panicmon_err status = enter_view(monitor, monitor->source->endpoint->url,
                                      hub ? monitor->hub.endpoint->url : NULL);
     if (status != PANICMON_OK) {
         return status;
     }
     int64_t fresh = fresh_ms(monitor);
-    monitor->state = pm_view_take(shared, monitor->view, own, monitor,
-                                  monitor->held != NULL ? monitor->held->taken_ms : -1, fresh,
-                                  monitor->interval_ms > fresh ? monitor->interval_ms : fresh);
+    monitor->state = pm_view_take(
+        shared, monitor->view, own, monitor, monitor->held != NULL ? monitor->held->taken_ms : -1,
+        fresh, monitor->interval_ms > fresh ? monitor->interval_ms : fresh, &mine);
     if (monitor->state != NULL) {
         return PANICMON_OK;
     }
@@ -261,7 +262,7 @@ static panicmon_err begin_state(pm_node_monitor *monitor)
         return PANICMON_ERR_NOMEM;
     }
     pm_state *before = pm_view_last(shared, monitor->view);
-    count = accounts_to_read(before, accounts, count);
+    count = mine ? accounts_to_read(before, accounts, count) : (size_t)(own != NULL);
     return pm_fetch_new(&monitor->fetch, shared, monitor->source->endpoint,
                         pm_heads_ref(monitor->source->heads), hub ? monitor->hub.endpoint : NULL,
                         hub ? pm_heads_ref(monitor->hub.heads) : NULL, before, accounts, count);
