@@ -429,7 +429,6 @@ static void replace(panicmon_manager *manager, const pm_group *group, const pm_a
     } else {
         free_parsed(strategy, parsed);
     }
-    retry_later(entry);
     if (status == PANICMON_OK) {
         entry->retry_ms = 0;
         pthread_mutex_lock(&manager->lock);
@@ -443,6 +442,7 @@ static void replace(panicmon_manager *manager, const pm_group *group, const pm_a
         pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT, "%s was started again",
                 panicmon_monitor_name(monitor));
     } else {
+        retry_later(entry);
         pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "%s: entry '%s': %s",
                 group->routing_key, panicmon_config_id(entry->config),
                 err != NULL ? panicmon_error_message(err) : panicmon_strerror(status));

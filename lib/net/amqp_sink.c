@@ -9,6 +9,7 @@
 #include <time.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -375,6 +376,7 @@ static panicmon_err open_outbox(amqp_sink *sink, const panicmon_settings *settin
         return pm_error_setf(err, PANICMON_ERR_INVAL, "broker.spool needs state_dir");
     }
     pm_buf path = {0};
+    (void)mkdir(dir, 0700); /* the state store, which has it too, is opened later */
     pm_buf_format(&path, "%s/spool", dir);
     options.spool_dir = path.data;
     panicmon_err status = path.failed ? pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory")

@@ -46,7 +46,7 @@ typedef struct house {
     panicmon_manager *manager;
 } house;
 
-static void open_house(house *at, panicmon_sink_fn sink_fn, const char *period,
+static void open_house(house *at, panicmon_message_fn sink_fn, const char *period,
                        const char *deadline)
 {
     panicmon_settings *settings = NULL;

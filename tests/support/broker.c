@@ -30,18 +30,25 @@ static pid_t epmd;
 static pid_t owner;
 static int leash = -1; /* the watcher reads its other end */
 
+/* Below the range that the system gives to connections: a port stays free while its broker is down,
+ * and who connects to it then does not by chance meet himself. */
 int broker_free_port(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(fd, (struct sockaddr *)&at, size) != 0 ||
-        getsockname(fd, (struct sockaddr *)&at, &size) != 0) {
-        perror("no free port");
-        exit(1);
+    static unsigned turn;
+    for (int i = 0; i < 1000; i++) {
+        unsigned place = (unsigned)getpid() * 31 + turn++ * 7919;
+        struct sockaddr_in at = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)(20000 + place % 12000)),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool free = bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+        close(fd);
+        if (free) {
+            return ntohs(at.sin_port);
+        }
     }
-    close(fd);
-    return ntohs(at.sin_port);
+    puts("no free port");
+    exit(1);
 }
 
 const char *broker_missing(void)

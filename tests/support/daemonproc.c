@@ -219,10 +219,36 @@ int64_t daemon_last_figure(const daemonproc *daemon, const char *name)
     return value;
 }
 
+/* A number of its /proc/PID/status. */
+static unsigned long long status_of(const daemonproc *daemon, const char *name, int base)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)daemon->pid);
+    char *text = read_file(path);
+    const char *line = strstr(text, name);
+    unsigned long long value = line == NULL ? 0 : strtoull(line + strlen(name), NULL, base);
+    free(text);
+    return value;
+}
+
+size_t daemon_rss_kib(const daemonproc *daemon)
+{
+    return (size_t)status_of(daemon, "VmRSS:", 10);
+}
+
+/* Whether it handles the signal by now; before that the signal would end it. */
+static bool catches(const daemonproc *daemon, int number)
+{
+    return (status_of(daemon, "SigCgt:", 16) >> (number - 1) & 1) != 0;
+}
+
 int64_t daemon_figure(daemonproc *daemon, const char *name)
 {
     size_t before = daemon_log_count(daemon, "figures:");
     int64_t until = test_now_ms() + 10000 * test_factor();
+    while (!catches(daemon, SIGUSR1) && daemon_runs(daemon) && test_now_ms() < until) {
+        test_sleep_ms(5);
+    }
     daemon_signal(daemon, SIGUSR1);
     while (daemon_log_count(daemon, "figures:") == before) {
         if (test_now_ms() > until || !daemon_runs(daemon)) {
@@ -257,17 +283,6 @@ size_t daemon_threads(const daemonproc *daemon)
 size_t daemon_files(const daemonproc *daemon)
 {
     return entries_of(daemon, "fd");
-}
-
-size_t daemon_rss_kib(const daemonproc *daemon)
-{
-    char path[PATH_SIZE];
-    (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)daemon->pid);
-    char *text = read_file(path);
-    const char *line = strstr(text, "VmRSS:");
-    size_t kib = line == NULL ? 0 : strtoul(line + 6, NULL, 10);
-    free(text);
-    return kib;
 }
 
 bool daemon_shows(const daemonproc *daemon, const char *text)
