@@ -37,17 +37,19 @@ from .errors import *  # noqa: F401,F403
 from .monitor import Monitor, Reply, Request, Round, RunningMonitor
 from .runtime import Log, Manager, Message, Runtime, Sink
 from .settings import Setting, Settings, SettingsError
-from .strategy import Check, Config, ConfigSet, MonitorStarter, Registry, Strategy, Substrate
-from .strategy import SubstrateNetwork, SubstrateNode
+from .strategy import Check, Config, ConfigSet, MonitorStarter, MonitorStarterStrategy
+from .strategy import Registry, Strategy, Substrate, SubstrateNetwork, SubstrateNode
 from .substrate import Metadata, ss58_decode, ss58_encode
 
 __version__ = "1.0.0"
 
 __all__ = [
     "Check", "Config", "ConfigSet", "Json", "Kind", "Log", "LogFormat", "LogLevel", "Manager",
-    "Message", "Metadata", "Monitor", "MonitorStarter", "MonitorState", "Registry", "Reply",
-    "Request", "Round", "RunningMonitor", "Runtime", "Setting", "Settings", "SettingsError", "Sink",
-    "Strategy", "Substrate", "SubstrateNetwork", "SubstrateNode", "ValueFlags", "library_version", "ss58_decode", "ss58_encode",
+    "Message", "Metadata", "Monitor", "MonitorStarter", "MonitorStarterStrategy",
+    "MonitorState", "Registry", "Reply", "Request", "Round", "RunningMonitor", "Runtime",
+    "Setting", "Settings", "SettingsError", "Sink", "Strategy", "Substrate",
+    "SubstrateNetwork", "SubstrateNode", "ValueFlags", "library_version", "ss58_decode",
+    "ss58_encode",
 ]
 __all__ += errors.__all__
 

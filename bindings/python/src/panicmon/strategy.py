@@ -18,8 +18,10 @@ from .monitor import Monitor, RunningMonitor, launch
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-__all__ = ["Check", "Config", "ConfigSet", "MonitorStarter", "Registry", "Strategy", "Substrate",
-           "SubstrateNetwork", "SubstrateNode"]
+__all__ = [
+    "Check", "Config", "ConfigSet", "MonitorStarter", "MonitorStarterStrategy", "Registry",
+    "Strategy", "Substrate", "SubstrateNetwork", "SubstrateNode",
+]
 
 
 class Config(Mapping[str, Any]):
@@ -118,6 +120,10 @@ class Strategy(abc.ABC):
         """The monitorables that a config set asks for: ids of its entries, or (id, config) pairs.
         Only a class that overrides this is asked; else there is one per entry."""
         return list(configs)
+
+
+#: The same under the name it has in PANIC's plans.
+MonitorStarterStrategy = Strategy
 
 
 class Substrate(Handle):
