@@ -77,7 +77,7 @@ int main(int argc, char **argv)
     int ended = 0;
     sigset_t ends; /* blocked in all threads, so that this one can wait for them */
     sigemptyset(&ends), sigaddset(&ends, SIGINT), sigaddset(&ends, SIGTERM);
-    sigprocmask(SIG_BLOCK, &ends, NULL);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
     if (panicmon_sink_new_jsonl(&lines, fileno(stdout)) != PANICMON_OK ||
         panicmon_starter_new(&starter, &ops, NULL) != PANICMON_OK ||
         panicmon_runtime_new(&runtime, NULL, NULL, &err) != PANICMON_OK ||

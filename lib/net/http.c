@@ -172,14 +172,9 @@ static void drop_attempt(transfer *at)
     at->headers = at->addresses = NULL;
 }
 
-/* Takes it from the list before its owner is told, who may submit the next one. */
-static void finish(transfer *at, panicmon_err status, int64_t code, const char *message)
+/* For one that is in no list any more: its owner is told, who may submit the next one. */
+static void conclude(transfer *at, panicmon_err status, int64_t code, const char *message)
 {
-    transfer **link = &at->http->first;
-    while (*link != at) {
-        link = &(*link)->next;
-    }
-    *link = at->next;
     drop_attempt(at);
     pm_request *request = at->request;
     char why[CURL_ERROR_SIZE];
@@ -190,6 +185,16 @@ static void finish(transfer *at, panicmon_err status, int64_t code, const char *
         pm_buf_clear(&request->out);
     }
     pm_request_finish(request, status, code, status == PANICMON_OK ? NULL : why);
+}
+
+static void finish(transfer *at, panicmon_err status, int64_t code, const char *message)
+{
+    transfer **link = &at->http->first;
+    while (*link != at) {
+        link = &(*link)->next;
+    }
+    *link = at->next;
+    conclude(at, status, code, message);
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *user)
@@ -552,7 +557,9 @@ void pm_http_submit(pm_http *http, pm_request *request)
 void pm_http_cancel(pm_http *http)
 {
     while (http != NULL && http->first != NULL) {
-        finish(http->first, PANICMON_ERR_CANCELED, 0, "canceled");
+        transfer *at = http->first;
+        http->first = at->next;
+        conclude(at, PANICMON_ERR_CANCELED, 0, "canceled");
     }
 }
 

@@ -1,6 +1,9 @@
+# shellcheck shell=bash
 # common.sh: how the ABI of the library is described and compared. Sourced.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # used by who sources this
 root=$(cd "$here/../.." && pwd)
+# shellcheck disable=SC2034
 baseline=$here/libpanicmon.so.1.abi
 
 describe() { # LIBRARY OUT: the public ABI of a library, from its debug information

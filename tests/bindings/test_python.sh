@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# test_python.sh WHICH SOURCE_DIR BUILD_DIR C_COMPILER LIBRARY WHAT: the tests of the Python binding.
+# test_python.sh WHICH SOURCE_DIR C_COMPILER LIBRARY WHAT: the tests of the Python binding.
 #   WHICH  system: Debian's python3; newest: the newest other python3 that is to be found here
 #   WHAT   unit, in_step, pip, types or examples
 set -euo pipefail
-which=$1 source=$2 build=$3 cc=$4 library=$5 what=$6
+which=$1 source=$2 cc=$3 library=$4 what=$5
 binding=$source/bindings/python
 export PYTHONDONTWRITEBYTECODE=1 PANICMON_LIBRARY=$library
 export PANICMON_SAMPLE_METADATA=$source/tests/fuzz/corpus/metadata/sample-v15

@@ -292,8 +292,8 @@ END_TEST
 
 START_TEST(no_proxy_of_the_environment)
 {
-    (void)setenv("http_proxy", "http://127.0.0.1:1/", 1);
-    (void)setenv("ALL_PROXY", "http://127.0.0.1:1/", 1);
+    (void)setenv("http_proxy", "http://127.0.0.1:1/", 1); /* NOLINT(concurrency-mt-unsafe) */
+    (void)setenv("ALL_PROXY", "http://127.0.0.1:1/", 1);  /* NOLINT(concurrency-mt-unsafe) */
     open_both(serve, NULL);
     expect("/echo", &plain, PANICMON_OK, 200, "GET /echo");
     close_all();
