@@ -237,8 +237,8 @@ static panicmon_err make_registry(panicmon_registry **out)
 static panicmon_err error_scenario(void)
 {
     panicmon_error *err = NULL;
-    panicmon_err status = panicmon_error_set(&err, PANICMON_ERR_NOENT, "first");
-    status = panicmon_error_set(&err, PANICMON_ERR_LIMIT, "second");
+    (void)panicmon_error_set(&err, PANICMON_ERR_NOENT, "first");
+    panicmon_err status = panicmon_error_set(&err, PANICMON_ERR_LIMIT, "second");
     panicmon_err got = panicmon_error_code(err); /* what was asked for, or without memory that */
     panicmon_error_free(err);
     return status != PANICMON_ERR_LIMIT ? PANICMON_ERR_STATE
