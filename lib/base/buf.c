@@ -22,7 +22,7 @@ bool pm_buf_reserve(pm_buf *buf, size_t extra)
     }
     size_t cap = buf->cap < 64 ? 64 : buf->cap;
     while (cap < need) {
-        cap *= cap < 1024 ? 4 : 2;
+        cap *= cap >= 256 && cap < 4096 ? 4 : 2;
     }
     char *data = realloc(buf->data, cap);
     if (data == NULL) {

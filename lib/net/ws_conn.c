@@ -18,6 +18,8 @@
 #define ADDRESS_MIN_MS 1000
 /* A receive buffer that grew larger is given back after its message. */
 #define TEXT_KEEP 16384
+/* The same where there may be thousands of them. */
+#define TEXT_KEEP_LARGE 1024
 
 /* So many connections are opened at once as net->connects says. One that takes longer than
  * PERMIT_MS does not count any more: a few peers that never answer must not keep out the rest. */
@@ -340,7 +342,7 @@ static void deliver_collected(pm_ws *ws)
     if (!freed) {
         ws->freed = NULL;
     }
-    if (freed || text.cap > TEXT_KEEP) {
+    if (freed || text.cap > (ws->loop->large ? TEXT_KEEP_LARGE : TEXT_KEEP)) {
         pm_buf_free(&text);
     } else {
         pm_buf_clear(&text);

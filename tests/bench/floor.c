@@ -351,7 +351,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGUSR1, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
