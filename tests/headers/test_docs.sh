@@ -12,7 +12,8 @@ fault() { echo "FAULT: $*"; failed=1; }
 conf=$source/examples/panicmond/panicmond.conf.5
 "$settings_doc" list >"$work/list"
 [ "$(grep -c '^\.It Va' "$work/list")" -gt 20 ] || fault "the library tells of too few settings"
-"$settings_doc" page | grep -q '| `broker.url` |' || fault "the page of settings lacks some"
+"$settings_doc" page >"$work/page"
+grep -qF '| `broker.url` |' "$work/page" || fault "the page of settings lacks some"
 sed -n '/^\.It Va /,/^\.El/p' "$conf" | sed '/^\.El/,$d' >"$work/written"
 diff "$work/written" "$work/list" ||
     fault "panicmond.conf.5 differs from 'settings_doc list' (< manual, > library)"

@@ -18,7 +18,7 @@ mv "$work/stage/opt/panicmon" "$work/moved/tree" # every file below must be relo
 prefix=$work/moved/tree
 libdir=$(dirname "$(find "$prefix" -name 'libpanicmon.so.1')")
 
-readelf -d "$libdir/libpanicmon.so.1" | grep -q 'SONAME.*\[libpanicmon.so.1\]'
+readelf -d "$libdir/libpanicmon.so.1" | grep 'SONAME.*\[libpanicmon.so.1\]' >/dev/null
 if grep -rlE "$source_dir|$build_dir|$work/stage" "$libdir/pkgconfig" "$libdir/cmake"; then
     echo "the files above name the folders they were built in"
     exit 1
@@ -41,7 +41,7 @@ for package in panicmon panicmon-static; do
     clean make -s -C "$work/embed" PACKAGE=$package CC="$cc"
     check_run "$work/embed/embed"
 done
-readelf -d "$work/embed/embed" | grep -q 'libpanicmon' && {
+readelf -d "$work/embed/embed" | grep 'libpanicmon' >/dev/null && {
     echo "the static program needs libpanicmon.so"
     exit 1
 }

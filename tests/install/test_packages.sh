@@ -40,10 +40,10 @@ for file in usr/lib/$triplet/libpanicmon.so.1 usr/lib/$triplet/libpanicmon.so \
     [ -e "$work/tree/$file" ] || fault "no package has $file"
 done
 [ "$(dpkg-deb -I panicmond_*.deb conffiles)" = /etc/panicmon/panicmond.json ] || fault "conffiles"
-readelf -d "$work/tree/usr/bin/panicmond" | grep -qE 'RPATH|RUNPATH' && fault "panicmond has a run path"
-dpkg-deb -f libpanicmon1_*.deb Depends | grep -q 'libwebsockets17' || fault "libpanicmon1: Depends"
-dpkg-deb -f panicmond_*.deb Depends | grep -q 'libpanicmon1 (>= 1' || fault "panicmond: Depends"
-dpkg-deb -I libpanicmon1_*.deb shlibs | grep -q '^libpanicmon 1 libpanicmon1' || fault "shlibs"
+readelf -d "$work/tree/usr/bin/panicmond" | grep -E 'RPATH|RUNPATH' >/dev/null && fault "panicmond has a run path"
+dpkg-deb -f libpanicmon1_*.deb Depends | grep 'libwebsockets17' >/dev/null || fault "libpanicmon1: Depends"
+dpkg-deb -f panicmond_*.deb Depends | grep 'libpanicmon1 (>= 1' >/dev/null || fault "panicmond: Depends"
+dpkg-deb -I libpanicmon1_*.deb shlibs | grep '^libpanicmon 1 libpanicmon1' >/dev/null || fault "shlibs"
 
 step "run what was unpacked"
 export LD_LIBRARY_PATH=$work/tree/usr/lib/$triplet
