@@ -70,11 +70,8 @@ static void begin(const writer *at, const char *name, family_type type, const ch
 
 static void number(FILE *to, double value)
 {
-    if (value == floor(value) && fabs(value) < 1e15) {
-        fprintf(to, " %.0f\n", value);
-    } else {
-        fprintf(to, " %.17g\n", value);
-    }
+    /* What is not whole is a time, of a clock that counts milliseconds. */
+    fprintf(to, value == floor(value) ? " %.0f\n" : " %.3f\n", value);
 }
 
 static void single(const writer *at, const char *name, family_type type, const char *help,

@@ -12,9 +12,10 @@ _panicmond() {
     --format) words='json table' ;;
     --executor) words='threads' ;;
     --log-level) words='error warning info debug' ;;
+    --listen) words='127.0.0.1:9616' ;;
     --node | --period) return ;;
-    *) words='-c --config --node --once --period --executor --format --check-config --log-level
-              --version --help' ;;
+    *) words='-c --config --node --once --period --executor --format --listen --check-config
+              --log-level --version --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -16,6 +16,8 @@
 #define MEMORY 32768
 /* From the begin of a connection, or the answer before, to a whole request. */
 #define REQUEST_MS 15000
+/* The same when most connections are taken: others want to be answered. */
+#define HURRY_MS 2000
 /* From a request to the end of its answer. */
 #define ANSWER_MS 60000
 
@@ -37,6 +39,7 @@ struct server {
     void *user;
     pthread_mutex_t lock; /* guards the clients */
     client *clients;
+    size_t count;
 };
 
 const char *server_path(const server_request *request)
@@ -67,6 +70,7 @@ static void add_client(server *server, struct MHD_Connection *connection, void *
         pthread_mutex_lock(&server->lock);
         made->next = server->clients;
         server->clients = made;
+        server->count++;
         pthread_mutex_unlock(&server->lock);
     }
 }
@@ -80,6 +84,7 @@ static void remove_client(server *server, client *gone)
     }
     if (*at != NULL) {
         *at = gone->next;
+        server->count--;
     }
     pthread_mutex_unlock(&server->lock);
     free(gone);
@@ -114,8 +119,9 @@ void server_tick(server *server)
 {
     int64_t now = clock_mono_ms();
     pthread_mutex_lock(&server->lock);
+    int64_t patience = server->count > CONNECTIONS / 4 * 3 ? HURRY_MS : REQUEST_MS;
     for (const client *at = server->clients; at != NULL; at = at->next) {
-        if (now - at->since_ms > (at->answering ? ANSWER_MS : REQUEST_MS)) {
+        if (now - at->since_ms > (at->answering ? ANSWER_MS : patience)) {
             (void)shutdown(at->fd, SHUT_RDWR); /* the library sees the end and closes */
         }
     }
@@ -222,6 +228,19 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 
 /* ---- life ---- */
 
+/* Undoes the escapes of a path or a parameter. One that holds a zero byte must not pass for what
+ * stands before it. */
+static size_t unescape(void *user, struct MHD_Connection *connection, char *text)
+{
+    (void)user;
+    (void)connection;
+    size_t len = MHD_http_unescape(text);
+    for (size_t i = strlen(text); i < len; i += strlen(text + i)) {
+        text[i] = '\x01';
+    }
+    return len;
+}
+
 /* Signals are for the main thread: the server's thread is born with all of them blocked. */
 static struct MHD_Daemon *start(server *server, int socket)
 {
@@ -234,8 +253,8 @@ static struct MHD_Daemon *start(server *server, int socket)
         socket, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(REQUEST_MS / 1000), MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
+        NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     return daemon;
 }

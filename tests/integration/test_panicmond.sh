@@ -188,7 +188,7 @@ kill -HUP "$daemon"
 check "a bad file is told" within 10 has err 'old configs stay'
 : >out
 check "and the old monitor goes on" within 10 has out '"node_id": "one"'
-sed 's/"one"/"two"/g; s/600/5/; s/"log.level"/"rounds": 0, "listen": "x", "log.level"/' \
+sed 's/"one"/"two"/g; s/600/5/; s/"log.level"/"rounds": 0, "listen": ":0", "log.level"/' \
     file.json >live.json
 kill -HUP "$daemon"
 check "a good file is told" within 10 has err 'was read again'

@@ -54,6 +54,17 @@ xxhash lib/substrate/hash.c
 blake2 lib/substrate/hash.c
 TABLE
 
+# The daemon is a program like any other: public headers, and each dependency in one file.
+while read -r file included; do
+    case "$included" in
+    panicmon/*.h) ;;
+    jansson.h) [ "$file" = examples/panicmond/document.c ] || fault "$file includes <$included>" ;;
+    microhttpd.h) [ "$file" = examples/panicmond/server.c ] || fault "$file includes <$included>" ;;
+    *rabbitmq* | amqp* | hiredis* | libwebsockets* | openssl/*) fault "$file includes <$included>" ;;
+    esac
+done < <(grep -oE '^#include <[^>]+>' examples/panicmond/*.[ch] |
+    sed -E 's/:#include <([^>]+)>/ \1/')
+
 for file in include/panicmon/*.h; do
     while read -r included; do
         case "$included" in

@@ -10,7 +10,7 @@ function facts(row, now) {
     ["Id", row.id],
     ["Chain", row.chainId && row.chainId !== row.chain ? `${row.chain} (${row.chainId})` : row.chain],
     ["Last sample", row.heard ? moment(row.heard) : NONE],
-    ["Last good", row.good ? `${moment(row.good)} (${span(now - row.good)} ago)` : "never"],
+    ["Last good", row.good ? `${span(now - row.good)} ago` : "never"],
     [row.error ? "Errors for" : "Good for", row.since ? span(now - row.since) : NONE],
     ["Rounds", `${count(row.rounds)}, ${count(row.errors)} of them errors`],
   ];
@@ -23,7 +23,7 @@ function facts(row, now) {
   }
   if (row.validator) {
     list.push(["Active", yes(row.active)], ["Elected", yes(row.elected)],
-      ["Disabled", yes(row.disabled)], ["Slashed", count(row.slashed)]);
+      ["Disabled", yes(row.disabled)], ["Slashed", row.slashed < 1e15 ? count(row.slashed) : row.slashed.toExponential(3)]);
   }
   return list.filter(([, value]) => /[^–/ ]/.test(value));
 }

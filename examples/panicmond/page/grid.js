@@ -12,18 +12,14 @@ const labels = { ok: "OK", error: "Error", stale: "Stale", syncing: "Syncing", w
 function badges(cell, row) {
   const wanted = [];
   if (row.validator) {
-    wanted.push(["validator", "val"]);
-    if (row.active) {
-      wanted.push(["active", "good"]);
-    } else if (row.elected) {
-      wanted.push(["elected", "good"]);
-    }
     if (row.disabled) {
       wanted.push(["disabled", "bad"]);
     }
     if (row.slashed > 0) {
       wanted.push(["slashed", "bad"]);
     }
+    wanted.length = Math.min(wanted.length, 1); // the details say all
+    wanted.push(row.active ? ["active", "good"] : row.elected ? ["elected", "good"] : ["validator", "val"]);
   } else if (row.kind !== "node") {
     wanted.push([row.kind, ""]);
   }
@@ -125,6 +121,11 @@ export class Grid {
     return parseFloat(getComputedStyle(this.table).getPropertyValue("--row")) || 44;
   }
 
+  // Columns that the width of the window leaves.
+  visible() {
+    return columns.filter((column) => column.th.offsetParent !== null).length;
+  }
+
   // The place of the row that is open; -1: it is not shown.
   openPlace() {
     return this.details ? this.rows.findIndex((row) => row.number === this.details.number) : -1;
@@ -150,7 +151,7 @@ export class Grid {
       wanted.push(tr);
       numbers.add(row.number);
       if (first + i === open) {
-        this.details.update(row, this.histories.get(row.number), columns.length, this.now);
+        this.details.update(row, this.histories.get(row.number), this.visible(), this.now);
         wanted.push(this.details.row);
       }
     });
@@ -270,6 +271,15 @@ export class Grid {
     this.render(); // now that the height of the details is known
   }
 
+  // Scrolls there when that place is out of sight.
+  reveal(place) {
+    const y = this.body.getBoundingClientRect().top + scrollY + place * this.rowHeight();
+    if (y < scrollY + 60 || y > scrollY + innerHeight - 60) {
+      scrollTo({ top: y - innerHeight / 2 });
+      this.render();
+    }
+  }
+
   click(event) {
     const tr = event.target.closest("tr.row");
     if (tr && !String(getSelection())) {
@@ -286,11 +296,7 @@ export class Grid {
     event.preventDefault();
     const place = this.rows.findIndex((row) => row.number === Number(tr.dataset.number));
     const to = Math.max(0, Math.min(this.rows.length - 1, place + step));
-    const y = this.body.getBoundingClientRect().top + scrollY + to * this.rowHeight();
-    if (y < scrollY + 60 || y > scrollY + innerHeight - 60) {
-      scrollTo({ top: y - innerHeight / 2 });
-      this.render();
-    }
+    this.reveal(to);
     this.pool.get(this.rows[to].number)?.button.focus({ preventScroll: true });
   }
 }

@@ -45,7 +45,7 @@ function writeAddress() {
 // ---- figures ----
 
 const figures = [
-  ["Monitorables", (a) => count(a.monitorables), (a, c) => (c.ok === a.monitorables && c.ok ? "all well" : `${count(c.ok)} OK`)],
+  ["Monitored", (a) => count(Math.max(a.monitorables, rows.all.size)), (a, c) => (c.ok && c.ok === Math.max(a.monitorables, rows.all.size) ? "all well" : `${count(c.ok)} OK`)],
   ["Rounds / s", (a) => count(a.roundsPerSecond), (a) => `${short(a.figures.rounds || 0)} so far`],
   ["Errors now", (a, c) => count(c.error + c.stale), (a) => `${short(a.figures.errors || 0)} rounds so far`, (a, c) => (c.error + c.stale ? "bad" : "")],
   ["Confirmed", (a) => short(a.figures.messages_confirmed || 0), (a) => (a.broker ? "by the broker" : "messages")],
@@ -152,10 +152,14 @@ function show() {
   showChips(counts);
   showEmpty(view.length);
   grid.mark(look.sort, look.down);
-  if (look.open && grid.details === null) {
-    grid.open(view.find((row) => row.id === look.open)?.number ?? null);
+  const given = look.open && grid.details === null ? view.findIndex((row) => row.id === look.open) : -1;
+  if (given >= 0) {
+    grid.open(view[given].number);
   }
   grid.show(view, rows.now());
+  if (given >= 0) {
+    grid.reveal(given);
+  }
   setText($("version"), `version ${last.version}`);
   setText($("shown"), view.length === rows.all.size ? `${count(view.length)} shown` : `${count(view.length)} of ${count(rows.all.size)} shown`);
   const bad = counts.error + counts.stale;
