@@ -159,3 +159,16 @@ void pm_url_free(pm_url *url)
     free(url->memory);
     *url = (pm_url){0};
 }
+
+void pm_url_add_public(pm_buf *out, const char *url)
+{
+    const char *host = strstr(url, "://");
+    size_t scheme = host == NULL ? 0 : (size_t)(host + 3 - url);
+    size_t authority = strcspn(url + scheme, "/?#");
+    const char *at = memrchr(url + scheme, '@', authority);
+    pm_buf text = {0};
+    pm_buf_add(&text, url, scheme);
+    pm_buf_text(&text, at == NULL ? url + scheme : at + 1);
+    pm_buf_json_string(out, text.failed ? "" : text.data, text.failed ? 0 : text.len);
+    pm_buf_free(&text);
+}

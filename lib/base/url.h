@@ -7,6 +7,8 @@
 
 #include <panicmon/error.h>
 
+#include "base/buf.h"
+
 typedef struct pm_url {
     char scheme[8];
     bool tls;      /* wss, amqps, rediss, https */
@@ -21,6 +23,8 @@ typedef struct pm_url {
 /* ERR_INVAL with a message that never holds the password. `schemes`: allowed ones, "ws wss". */
 panicmon_err pm_url_parse(pm_url *out, const char *text, const char *schemes, panicmon_error **err);
 void pm_url_free(pm_url *url);
+/* Appends a URL as a JSON string, without the user and password that may stand in it. */
+void pm_url_add_public(pm_buf *out, const char *url);
 /* Decodes %XX in place up to the end of the text; false on a bad escape or a zero byte. */
 bool pm_url_decode(char *text);
 

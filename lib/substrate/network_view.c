@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/url.h"
 #include "base/clock.h"
 
 /* Wide enough for products of balances. */
@@ -218,7 +219,7 @@ static void add_extras(pm_buf *out, const pm_governance *gov, const char *source
                   (long long)gov->height);
     add_text(out, gov->url);
     pm_buf_text(out, ", \"source\": ");
-    add_text(out, source_url);
+    pm_url_add_public(out, source_url);
     pm_buf_char(out, '}');
 }
 

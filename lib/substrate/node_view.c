@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/url.h"
 #include "base/clock.h"
 
 static void add_text(pm_buf *out, const char *text)
@@ -238,11 +239,11 @@ static void add_extras(pm_buf *out, const pm_node_view *view, const pm_stash *st
     }
     if (view->hub_url != NULL) {
         pm_buf_text(out, "\"asset_hub\": ");
-        add_text(out, view->hub_url);
+        pm_url_add_public(out, view->hub_url);
         pm_buf_text(out, ", ");
     }
     pm_buf_text(out, "\"source\": ");
-    add_text(out, view->source_url);
+    pm_url_add_public(out, view->source_url);
     pm_buf_char(out, '}');
 }
 

@@ -97,6 +97,7 @@ START_TEST(the_right_certificates_are_taken_and_its_own_is_shown)
     start_daemon("localhost", ca, more);
     char *body = panic_await(side, "raw_data", "node.substrate", "\"result\"", 20000);
     ck_assert_ptr_nonnull(body); /* so both the broker and the node were taken */
+    ck_assert_ptr_null(strstr(body, SECRET));
     free(body);
     char *text = panic_ctl("list_connections user ssl peer_cert_subject");
     ck_assert_msg(strstr(text, "panic\ttrue\tCN=panicmond") != NULL, "%s", text);
