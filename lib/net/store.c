@@ -1,6 +1,6 @@
-/* store.c: the state store in memory and in a directory; redis.c has the third kind. One lock for
- * all keys: values are small and rare. Directory: one file a key, written aside, synced, renamed
- * into place. */
+/* store.c: the state store in memory and in a directory; store_redis.c has the third kind. One lock
+ * for all keys: values are small and rare. Directory: one file a key, written aside, synced,
+ * renamed into place. */
 #include "net/store.h"
 
 #include <errno.h>
