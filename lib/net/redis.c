@@ -281,8 +281,8 @@ static panicmon_err read_url(pm_redis *redis, const char *text, panicmon_error *
     } else {
         if (strncmp(text, "rediss:", 7) == 0) {
             return pm_error_setf(err, PANICMON_ERR_INVAL,
-                                 "redis.url: rediss:// is not supported by this build; let stunnel "
-                                 "or a local proxy carry the TLS and name it as redis://127.0.0.1");
+                                 "redis.url: this build has no TLS towards Redis; let stunnel "
+                                 "carry it and name its local end as redis://127.0.0.1:PORT");
         }
         status = pm_url_parse(&redis->url, text, "redis", err);
         database = status == PANICMON_OK && redis->url.path[0] == '/' ? redis->url.path + 1 : "";

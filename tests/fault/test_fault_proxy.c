@@ -2,18 +2,15 @@
  * half-close, reset, and hand on one byte at a time: no hang, no crash, a quick stop in every
  * state, and recovery. Skipped (77) where one of them is missing. */
 #include <check.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "broker.h"
 #include "daemonproc.h"
 #include "panicside.h"
 #include "proxy.h"
+#include "redisproc.h"
 #include "simproc.h"
 
 #define KEY "chains.substrate.polkadot.nodes_config"
@@ -28,21 +25,6 @@ static pid_t redis;
 static daemonproc daemon_;
 static panicside *side;
 static proxy *proxies[TARGETS];
-
-static bool start_redis(void)
-{
-    char number[16];
-    redis_port = broker_free_port();
-    (void)snprintf(number, sizeof number, "%d", redis_port);
-    redis = fork();
-    if (redis == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execlp("redis-server", "redis-server", "--port", number, "--bind", "127.0.0.1", "--dir",
-               directory, "--save", "", "--loglevel", "warning", "--logfile", "log", (char *)NULL);
-        _exit(127);
-    }
-    return redis > 0;
-}
 
 static void start_daemon(void)
 {
@@ -184,18 +166,19 @@ int main(void)
 {
     static const char *const options[] = {"--nodes", "5", "--block-time", "1", NULL};
     const char *missing = broker_missing();
-    if (missing == NULL && system("command -v redis-server >/dev/null") != 0) {
+    if (missing == NULL && !redis_is_installed()) {
         missing = "redis-server is not installed";
     }
     if (missing != NULL || getenv("PANICMOND") == NULL || getenv("PANICMON_SIM") == NULL) {
         printf("skipped: %s\n", missing != NULL ? missing : "needs panicmond and panicmon-sim");
         return 77;
     }
-    if (mkdtemp(directory) == NULL || !broker_start(false) || !simproc_start(&sim, options) ||
-        !start_redis()) {
-        puts("broker, simulator or Redis did not start");
+    if (mkdtemp(directory) == NULL || !broker_start(false) || !simproc_start(&sim, options)) {
+        puts("broker or simulator did not start");
         return 1;
     }
+    redis_port = broker_free_port();
+    redis = redis_start(redis_port, directory, NULL);
     Suite *suite = suite_create("fault_proxy");
     TCase *all = tcase_create("all");
     tcase_set_timeout(all, 120);
@@ -209,8 +192,7 @@ int main(void)
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     (void)simproc_stop(&sim);
-    (void)kill(redis, SIGKILL);
-    (void)waitpid(redis, NULL, 0);
+    redis_kill(redis);
     broker_stop();
     char command[64];
     (void)snprintf(command, sizeof command, "rm -rf %s", directory);

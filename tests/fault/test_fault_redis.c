@@ -2,14 +2,10 @@
  * rounds go on within their deadline, nothing saved is forgotten, and a stop is quick. Skipped (77)
  * where there is no redis-server. */
 #include <check.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <panicmon/panicmon.h>
 
@@ -18,6 +14,7 @@
 #include "daemonproc.h"
 #include "net/store.h"
 #include "proxy.h"
+#include "redisproc.h"
 
 static char directory[] = "/tmp/pm-redis-XXXXXX";
 static int port;
@@ -27,28 +24,13 @@ static char url[96];
 
 static void start_server(void)
 {
-    char number[16];
-    char socket[64];
-    (void)snprintf(number, sizeof number, "%d", port);
-    (void)snprintf(socket, sizeof socket, "%s/socket", directory);
-    server = fork();
-    if (server == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execlp("redis-server", "redis-server", "--port", number, "--bind", "127.0.0.1", "--dir",
-               directory, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-               "--unixsocket", socket, "--requirepass", "s3cret", "--loglevel", "warning",
-               "--logfile", "log", (char *)NULL);
-        _exit(127);
-    }
+    server = redis_start(port, directory, "s3cret");
 }
 
 static void kill_server(void)
 {
-    if (server > 0) {
-        (void)kill(server, SIGKILL);
-        (void)waitpid(server, NULL, 0);
-        server = 0;
-    }
+    redis_kill(server);
+    server = 0;
 }
 
 static void set_up(void)
@@ -322,7 +304,7 @@ END_TEST
 
 int main(void)
 {
-    if (system("command -v redis-server >/dev/null") != 0) {
+    if (!redis_is_installed()) {
         puts("skipped: redis-server is not installed");
         return 77;
     }

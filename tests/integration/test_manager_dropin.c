@@ -11,6 +11,7 @@
 #include "broker.h"
 #include "daemonproc.h"
 #include "panicside.h"
+#include "redisproc.h"
 #include "simproc.h"
 
 #define KEY     "chains.substrate.polkadot.nodes_config"
@@ -81,6 +82,8 @@ static char *await(const char *exchange, const char *key, const char *text)
         char *log = daemon_log(&daemon_);
         size_t len = strlen(log);
         printf("%s\n", len > 3000 ? log + len - 3000 : log);
+        (void)fflush(stdout);
+        free(log);
     }
     ck_assert_msg(body != NULL, "no %s %s with %s", exchange, key, text);
     return body;
@@ -568,6 +571,43 @@ START_TEST(configs_survive_in_the_state_directory)
 }
 END_TEST
 
+START_TEST(configs_survive_in_redis)
+{
+    char more[128];
+    int port = broker_free_port();
+    if (!redis_is_installed()) {
+        puts("not tried with Redis: redis-server is not installed");
+        return;
+    }
+    pid_t redis = redis_start(port, daemon_.dir, "s3cret");
+    (void)snprintf(more, sizeof more, ", \"redis.url\": \"redis://:s3cret@127.0.0.1:%d/2\"", port);
+    survive(more);
+    /* Redis is away at the start: what comes meanwhile is not lost, and what was kept not either */
+    redis_kill(redis);
+    (void)panic_read(side, NULL, NULL, 300);
+    start_daemon(more);
+    await_log("what was kept cannot be read");
+    send_nodes("chains.substrate.westend.nodes_config", 6, 6);
+    panic_publish_text(side, "config", "chains.substrate.kusama.nodes_config", "{}");
+    expect(SAMPLE, "node_id_6");
+    ck_assert_int_eq(daemon_figure(&daemon_, "monitors_running"), 1);
+    redis = redis_start(port, daemon_.dir, "s3cret");
+    expect(SAMPLE, "node_id_4"); /* kept, and nothing newer came */
+    stop_daemon();
+    (void)panic_read(side, NULL, NULL, 300);
+    start_daemon(more);
+    expect(SAMPLE, "node_id_4");
+    expect(SAMPLE, "node_id_6");
+    int64_t until = test_now_ms() + 10 * SECONDS * test_factor();
+    while (daemon_figure(&daemon_, "monitors_running") != 2) { /* kusama stays empty */
+        ck_assert_int_lt(test_now_ms(), until);
+    }
+    stop_daemon();
+    ck_assert(!daemon_logged(&daemon_, "s3cret"));
+    redis_kill(redis);
+}
+END_TEST
+
 START_TEST(keys_of_the_file_belong_to_the_file_until_a_message_comes)
 {
     char more[512];
@@ -673,6 +713,7 @@ int main(void)
     tcase_add_test(all, bad_messages_never_loop_and_are_kept);
     tcase_add_test(all, five_thousand_entries_in_one_message);
     tcase_add_test(all, configs_survive_in_the_state_directory);
+    tcase_add_test(all, configs_survive_in_redis);
     tcase_add_test(all, keys_of_the_file_belong_to_the_file_until_a_message_comes);
     tcase_add_test(all, ten_thousand_changes_leak_nothing);
     suite_add_tcase(suite, all);

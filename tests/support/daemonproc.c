@@ -114,6 +114,17 @@ void daemon_signal(const daemonproc *daemon, int number)
     }
 }
 
+/* What a test that fails wants to be seen: a sanitizer's report, or the last lines. */
+static void print_end_of_log(const daemonproc *daemon)
+{
+    char *log = daemon_log(daemon);
+    const char *report = strstr(log, "Sanitizer");
+    size_t len = strlen(log);
+    printf("%.6000s\n", report != NULL ? report : len > 3000 ? log + len - 3000 : log);
+    (void)fflush(stdout);
+    free(log);
+}
+
 int daemon_stop(daemonproc *daemon, int64_t *took_ms)
 {
     int64_t began = test_now_ms();
@@ -135,6 +146,9 @@ int daemon_stop(daemonproc *daemon, int64_t *took_ms)
         return -1;
     }
     daemon->pid = 0;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        print_end_of_log(daemon);
+    }
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
