@@ -260,10 +260,7 @@ class MessagesTest(Case):
         ended = []
 
         def iterate():
-            try:
-                ended.append(len(list(runtime)))
-            except panicmon.StateError:
-                ended.append("closed")
+            ended.append(len(list(runtime)))
 
         thread = threading.Thread(target=iterate)
         thread.start()

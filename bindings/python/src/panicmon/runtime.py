@@ -296,12 +296,20 @@ class Runtime(Handle):
             finally:
                 lib.panicmon_message_free(out)
 
+    def _next_unless_closed(self) -> Optional[Message]:
+        try:
+            return self.next()
+        except StateError:
+            if self.closed:  # by another thread, just now
+                return None
+            raise
+
     def messages(self, timeout: Optional[float] = None) -> Iterator[Message]:
         """Messages as they come, until the runtime stops; TimedOut when none came for `timeout`
         seconds."""
         fds = [self.fileno(), self._wake_read]
         while not self.closed:
-            message = self.next()
+            message = self._next_unless_closed()
             if message is not None:
                 yield message
             elif self._stopping:
@@ -320,7 +328,7 @@ class Runtime(Handle):
             loop.add_reader(fd, ready.set)
         try:
             while not self.closed:
-                message = self.next()
+                message = self._next_unless_closed()
                 if message is not None:
                     yield message
                 elif self._stopping:
