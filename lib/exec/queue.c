@@ -27,6 +27,10 @@
 #define AGAIN_MS 1000
 /* Workers started at once. */
 #define GROWTH 4
+/* How often one is added because all are busy. */
+#define BEHIND_MS 100
+/* A worker keeps a connection so long; others take its tasks over when their number changes. */
+#define IDLE_MS 30000
 
 typedef struct worker {
     struct queue *exec;
@@ -43,6 +47,7 @@ typedef struct queue {
     int64_t no_more_before; /* a worker could not be started */
     int64_t batch_ms;       /* X */
     int64_t next_batch;
+    int64_t next_behind;
     int64_t rate; /* rounds a second, times 16 */
     int64_t rate_since;
     size_t arrived_before;
@@ -145,6 +150,7 @@ static panicmon_err start_worker(queue *exec)
     (void)snprintf(name, sizeof name, "pm:worker %zu", exec->count % 10000);
     panicmon_err status = pm_seat_open(&self->seat, &exec->dealer.env, name, true);
     if (status == PANICMON_OK) {
+        pm_rpc_set_idle(self->seat.rpc, IDLE_MS);
         atomic_fetch_add(&exec->dealer.env.figures->threads, 1);
         status = pm_thread_start(&self->thread, name, PM_STACK_SMALL, worker_main, self);
         if (status != PANICMON_OK) {
@@ -195,9 +201,12 @@ static bool all_busy(const queue *exec)
 
 static void grow(queue *exec, int64_t now)
 {
-    bool behind = all_busy(exec) && !TAILQ_EMPTY(&exec->dealer.dealt);
+    bool behind = now >= exec->next_behind && all_busy(exec) && !TAILQ_EMPTY(&exec->dealer.dealt);
     size_t wanted = workers_needed(exec);
-    wanted = behind && wanted <= exec->count ? exec->count + 1 : wanted;
+    if (behind && wanted <= exec->count) {
+        wanted = exec->count + 1;
+        exec->next_behind = now + BEHIND_MS;
+    }
     wanted = wanted < exec->dealer.env.workers ? wanted : exec->dealer.env.workers;
     size_t most = exec->count + GROWTH;
     while (exec->count < wanted && exec->count < most && now >= exec->no_more_before) {

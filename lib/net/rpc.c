@@ -213,6 +213,7 @@ panicmon_err pm_rpc_new(pm_rpc **out, pm_loop *loop, panicmon_log *log, const ch
     rpc->loop = loop;
     rpc->log = pm_log_ref(log);
     rpc->due = PM_NEVER;
+    rpc->idle_ms = IDLE_MS;
     *out = rpc;
     return PANICMON_OK;
 }
@@ -266,7 +267,7 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
         endpoint->next_to_send = rpc->to_send;
         rpc->to_send = endpoint;
     }
-    rpc->due = pm_earlier(rpc->due, pm_earlier(request->deadline, now + IDLE_MS));
+    rpc->due = pm_earlier(rpc->due, pm_earlier(request->deadline, now + rpc->idle_ms));
 }
 
 void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count)
@@ -321,7 +322,8 @@ static void expire(pm_endpoint *endpoint, int64_t now)
 
 static int64_t due_of(const pm_endpoint *endpoint)
 {
-    int64_t due = endpoint->pending.first == NULL ? endpoint->used + IDLE_MS : PM_NEVER;
+    int64_t due =
+        endpoint->pending.first == NULL ? endpoint->used + endpoint->rpc->idle_ms : PM_NEVER;
     for (const pm_call *call = endpoint->pending.first; call != NULL; call = call->next) {
         due = pm_earlier(due, call->request->deadline);
     }
@@ -351,6 +353,11 @@ int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
         link = &endpoint->next;
     }
     return rpc->due;
+}
+
+void pm_rpc_set_idle(pm_rpc *rpc, int64_t idle_ms)
+{
+    rpc->idle_ms = idle_ms;
 }
 
 void pm_rpc_cancel(pm_rpc *rpc)

@@ -29,6 +29,8 @@ void pm_rpc_free(pm_rpc *rpc);
 void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count);
 /* Does what is due (deadlines, idle connections); returns when it must be called next. */
 int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms);
+/* Closes connections that were not used for so long; five minutes when not set. */
+void pm_rpc_set_idle(pm_rpc *rpc, int64_t idle_ms);
 /* Finishes everything pending with ERR_CANCELED; connections stay. */
 void pm_rpc_cancel(pm_rpc *rpc);
 const pm_rpc_counts *pm_rpc_get_counts(const pm_rpc *rpc);

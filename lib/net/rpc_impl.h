@@ -49,6 +49,7 @@ struct pm_rpc {
     pm_endpoint *last;    /* the one used last: the next is often the same */
     pm_endpoint *to_send; /* those that got calls inside pm_rpc_submit() */
     pm_rpc_counts counts;
+    int64_t idle_ms;
     int64_t due; /* no deadline is before this */
 };
 
