@@ -3,6 +3,7 @@
  * of standard output to go away. */
 #include "daemon.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -166,6 +167,10 @@ static void apply_configs(panicmond *d)
     }
     page_refused(d->page, d->refused);
     panicmon_error_free(err);
+#ifdef __GLIBC__
+    (void)malloc_trim(
+        0); /* reading thousands of configs leaves much memory free, but not given back */
+#endif
 }
 
 /* How many monitors were ever started. */

@@ -334,7 +334,8 @@ class Bench:
             if self.broker_pid:
                 row["broker_pss_mib"] = round(smaps(self.broker_pid)[1] / 1024, 0)
         except Exception as problem:  # an approach that breaks is a result too
-            row["note"] = str(problem)[:200].replace("\n", " ")
+            codes = [c.process.poll() for c in children]
+            row["note"] = f"exit {codes[:3]}: " + str(problem)[:200].replace("\n", " ")
         switches = 0
         took = 0.0
         for child in children:
@@ -342,7 +343,7 @@ class Bench:
                 usage, seconds = child.end()
                 switches += usage.ru_nvcsw + usage.ru_nivcsw
                 took = max(took, seconds)
-            except ChildProcessError:
+            except (ChildProcessError, ProcessLookupError):
                 pass
         row["stop_s"] = round(took, 2)
         total = row.get("rounds", 0) and after.get("rounds", 0)
