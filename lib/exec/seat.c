@@ -12,8 +12,8 @@ static bool must_stop(const pm_task *task, const atomic_bool *stop)
 panicmon_err pm_seat_open(pm_seat *seat, const pm_exec_env *env, const char *name, bool shared)
 {
     *seat = (pm_seat){.env = env};
-    panicmon_err status = shared ? pm_loop_new_large(&seat->loop, env->net)
-                                 : pm_loop_new(&seat->loop, env->net);
+    panicmon_err status =
+        shared ? pm_loop_new_large(&seat->loop, env->net) : pm_loop_new(&seat->loop, env->net);
     if (status == PANICMON_OK) {
         status = pm_rpc_new(&seat->rpc, seat->loop, env->log, name);
     }
