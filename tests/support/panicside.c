@@ -176,7 +176,7 @@ void panic_node(pm_buf *out, const char *id, const char *name, const char *url, 
                                       "monitor_prometheus",  "monitor_contracts"};
     pm_buf_format(out,
                   "%s\"%s\": {\"id\": \"%s\", \"parent_id\": \"parent_1\", \"name\": \"%s\", "
-                  "\"node_ws_url\": \"%s\", \"monitor_network\": \"true\"",
+                  "\"node_ws_url\": \"%s\", \"monitor_network\": \"false\"",
                   out->len > 1 ? ", " : "", id, id, name, url);
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         pm_buf_format(out, ", \"%s\": \"\"", fixed[i]);
