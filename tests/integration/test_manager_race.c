@@ -185,7 +185,8 @@ static panicmon_err keep_beat(void *user, const char *exchange, const char *rout
 {
     (void)user;
     (void)exchange;
-    if (strcmp(routing_key, "heartbeat.manager") == 0 && len < sizeof beat) {
+    if (strcmp(routing_key, "heartbeat.manager") == 0 && len < sizeof beat &&
+        strstr(body, "\"Node ") != NULL) {
         pthread_mutex_lock(&beat_lock);
         memcpy(beat, body, len + 1);
         pthread_mutex_unlock(&beat_lock);
