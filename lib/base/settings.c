@@ -23,7 +23,7 @@
 #define EXECUTORS "threads rounds queue events"
 
 static const pm_setting settings_known[] = {
-    {"executor", "threads", EXECUTORS, 0, 0, PM_SETTING_ENUM,
+    {"executor", "events", EXECUTORS, 0, 0, PM_SETTING_ENUM,
      "How monitors share threads and connections."},
     {"executor.loops", "1", NULL, 1, 64, PM_SETTING_INTEGER, "Loops of the executor events."},
     {"executor.workers", "256", NULL, 1, 16384, PM_SETTING_INTEGER,
