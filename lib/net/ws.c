@@ -357,6 +357,7 @@ panicmon_err pm_carrier_new(pm_loop *loop)
     panicmon_err status = loop->large ? pm_ev_new(&carrier->ev) : PANICMON_OK;
     if (status != PANICMON_OK) {
         free(carrier);
+        loop->carrier = NULL;
         return status;
     }
     carrier->context = make_context(loop);
