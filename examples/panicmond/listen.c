@@ -69,7 +69,7 @@ static bool name_of(int fd, char *name, size_t size, bool *loopback)
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } at;
+    } at = {.any = {0}};
     socklen_t len = sizeof at;
     char host[INET6_ADDRSTRLEN];
     if (getsockname(fd, &at.any, &len) != 0) {

@@ -122,12 +122,24 @@ check "the daemon over HTTP" python3 "$here/page_checks.py" "$url" daemon
 check "it lives" fetch "$url/livez" >live
 if command -v promtool >/dev/null; then
     fetch "$url/metrics" >metrics
+    # shellcheck disable=SC2094 # it is read only
     check "promtool" promtool check metrics <metrics
 else
     echo "no promtool here: its check is left out"
 fi
 stop
 check "it stops" is "$code" 0
+
+# ---- beside a broker, which is away ----
+sed 's/{"listen"/{"broker.url": "amqp:\/\/127.0.0.1:1", "listen"/' file.json >broker.json
+start -c broker.json --format json
+check "ready: what the broker misses is kept" within 30 is_ready "$url"
+waits() { fetch "$url/readyz" >ready.json && has ready.json '"waiting":[1-9]'; }
+check "and told" within 20 waits
+check "it is seen all the same" within 20 has_rows 2
+check "and written, for that was asked for" within 20 has out '"node_id": "one"'
+stop
+check "it stops with messages waiting" test "$code" -lt 2
 
 # ---- made up monitorables ----
 serve() { # FILE COUNT: page-feed as $feeding, its address as $url
@@ -144,6 +156,7 @@ serve many 10000
 check "ten thousand" python3 "$here/page_checks.py" "$url" feed 10000
 if command -v promtool >/dev/null; then
     fetch "$url/metrics" >metrics
+    # shellcheck disable=SC2094
     check "promtool, ten thousand" promtool check metrics <metrics
 fi
 
@@ -182,6 +195,37 @@ else
     check "and nothing else" has hostile.html '<title>([0-9]*) panicmond'
     look phone 390x844 dark '#state=error'
     check "filtered" has phone.html 'of 10,001 shown'
+    # A daemon that answers once and then is gone.
+    cat >once.py <<'END'
+import http.server, sys, urllib.request
+asked = 0
+class Once(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        global asked
+        asked += self.path.startswith("/api/status")
+        if asked > 1:
+            return self.send_error(503)
+        got = urllib.request.urlopen(sys.argv[1] + self.path)
+        self.send_response(200)
+        self.send_header("Content-Type", got.headers["Content-Type"])
+        self.end_headers()
+        self.wfile.write(got.read())
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Once)
+print(f"http://127.0.0.1:{server.server_port}", flush=True)
+server.serve_forever()
+END
+    python3 once.py "$url" >once &
+    children+=("$!")
+    check "the one that goes away" within 20 test -s once
+    timeout -s KILL $((60 * factor)) "$browser" --headless --no-sandbox --disable-gpu \
+        --disable-dev-shm-usage --hide-scrollbars --user-data-dir="$dir/browser" \
+        --virtual-time-budget=12000 --window-size=1200,700 \
+        --screenshot="$pictures/gone.png" --dump-dom "$(cat once)/" >gone.html 2>browser.log
+    check "who is gone is told" grep -qE 'id="lost"[^>]*role="alert">' gone.html
+    check "and asked again" has gone.html 'Trying again'
+    check "what was known stays" has gone.html 'Node node-7 is unreachable'
     kill "$feeding"
     serve none 0
     look empty 1200x700 light ''
