@@ -277,15 +277,10 @@ static void amqp_interrupt(pm_channel *base)
 static void amqp_close(pm_channel *base, int64_t until_ms)
 {
     amqp_channel *channel = (amqp_channel *)base;
-<<<<<<< HEAD
     if (channel->lane == NULL && channel->port == NULL && channel->sender == NULL) {
         return; /* closed before: the publisher's port is gone */
     }
     if (channel->publisher != NULL) {
-=======
-    /* A runtime closes a channel again when its parts go: without a port all was done before. */
-    if (channel->publisher != NULL && channel->port != NULL) {
->>>>>>> eea42c5 (A channel to the broker that is closed twice; the page beside a broker that is away)
         pm_publisher_finish(channel->publisher, until_ms);
     } else if (channel->lane != NULL) {
         pm_lane_flush(channel->lane, until_ms, &channel->interrupted);
