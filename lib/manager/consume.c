@@ -11,7 +11,7 @@
 
 #define COMPONENT "manager"
 /* How long a message waits to be acknowledged until the state store has it. */
-#define SYNC_MS 1000
+#define SYNC_MS 500
 
 static void take_config(panicmon_manager *manager, size_t identity, const pm_delivery *delivery)
 {
@@ -40,7 +40,7 @@ static void take_config(panicmon_manager *manager, size_t identity, const pm_del
     pm_manager_give_turn(manager);
     panicmon_error_free(err);
     /* Acknowledged once it is kept; a store that is away does not hold us up. */
-    (void)pm_store_sync(pm_runtime_store(manager->runtime), pm_mono_ms() + SYNC_MS);
+    (void)pm_store_sync(manager->store, pm_mono_ms() + SYNC_MS);
 }
 
 static void deliver(void *user, const pm_delivery *delivery)
@@ -94,6 +94,7 @@ panicmon_err pm_manager_consume(panicmon_manager *manager)
     if (pm_settings_text(settings, "broker.url") == NULL) {
         return PANICMON_OK;
     }
+    manager->store = pm_store_ref(pm_runtime_store(manager->runtime));
     fill_bindings(manager);
     pm_consumer_options options = {
         .log = manager->log,

@@ -14,6 +14,8 @@
 #define SET_KEY   "config."      /* with the routing key: the config set */
 #define BAD_KEY   "bad_messages" /* array, oldest first */
 #define BODY_MAX  16384u
+/* How long a read may take; a stop waits for it. */
+#define LOAD_MS 500
 
 static char present; /* what the maps hold */
 
@@ -25,9 +27,9 @@ static void tell_unsaved(panicmon_manager *manager, const char *key, panicmon_er
 
 static void save(panicmon_manager *manager, const char *key, const pm_buf *value)
 {
-    panicmon_err status = value->failed ? PANICMON_ERR_NOMEM
-                                        : pm_store_save(pm_runtime_store(manager->runtime), key,
-                                                        value->data, value->len);
+    panicmon_err status = value->failed
+                              ? PANICMON_ERR_NOMEM
+                              : pm_store_save(manager->store, key, value->data, value->len);
     if (status != PANICMON_OK) {
         tell_unsaved(manager, key, status);
     }
@@ -171,7 +173,7 @@ void pm_manager_park(panicmon_manager *manager, const pm_delivery *delivery, con
  * it is damaged. False: it cannot be read now. */
 static bool load_array(panicmon_manager *manager, const char *key, pm_buf *text, pm_json *array)
 {
-    panicmon_err status = pm_store_load(pm_runtime_store(manager->runtime), key, text);
+    panicmon_err status = pm_store_load_until(manager->store, key, pm_mono_ms() + LOAD_MS, text);
     *array = (pm_json){0};
     if (status == PANICMON_OK &&
         (!pm_json_parse(text->data, text->len, array, NULL) || !pm_json_is(*array, '['))) {
@@ -192,9 +194,9 @@ static bool restore_one(panicmon_manager *manager, const char *routing_key)
     pm_buf key = {0};
     pm_buf value = {0};
     pm_buf_format(&key, SET_KEY "%s", routing_key);
-    panicmon_err status = key.failed
-                              ? PANICMON_ERR_NOMEM
-                              : pm_store_load(pm_runtime_store(manager->runtime), key.data, &value);
+    panicmon_err status =
+        key.failed ? PANICMON_ERR_NOMEM
+                   : pm_store_load_until(manager->store, key.data, pm_mono_ms() + LOAD_MS, &value);
     if (status == PANICMON_OK) { /* faults are logged there */
         (void)pm_manager_apply_set(manager, routing_key, value.data, value.len, NULL, NULL);
     } else {

@@ -192,6 +192,7 @@ void panicmon_manager_free(panicmon_manager *manager)
         manager->leavers = next;
     }
     pm_manager_forget_kept(manager);
+    pm_store_free(manager->store);
     pm_map_free(&manager->in_file);
     panicmon_log_free(manager->log);
     free(manager->dead_letter);

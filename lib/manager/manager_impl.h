@@ -67,6 +67,8 @@ struct panicmon_manager {
     pm_thread *supervisor;
     pm_thread *consumer_thread;
     pm_consumer *consumer;
+    pm_store
+        *store; /* a reference: what runs at the end may outlast the runtime's; with consumer */
     pm_binding bindings[2 * PM_IDENTITIES + 1]; /* what the consumer declares and consumes */
 
     pthread_mutex_t lock; /* guards what follows */

@@ -36,6 +36,7 @@ static local_store *make(void)
     local_store *store = calloc(1, sizeof *store);
     if (store != NULL) {
         store->base.ops = &local_ops;
+        atomic_init(&store->base.refs, 1);
         store->dir = -1;
         store->lock_file = -1;
         (void)pthread_mutex_init(&store->lock, NULL);
@@ -248,9 +249,15 @@ panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, 
     return store->ops->save(store, key, value, len);
 }
 
+pm_store *pm_store_ref(pm_store *store)
+{
+    atomic_fetch_add(&store->refs, 1);
+    return store;
+}
+
 void pm_store_free(pm_store *store)
 {
-    if (store != NULL) {
+    if (store != NULL && atomic_fetch_sub(&store->refs, 1) == 1) {
         store->ops->free(store);
     }
 }

@@ -3,6 +3,8 @@
 #ifndef PM_STORE_H
 #define PM_STORE_H
 
+#include <stdatomic.h>
+
 #include <panicmon/error.h>
 #include <panicmon/log.h>
 
@@ -23,6 +25,7 @@ typedef struct pm_store_ops {
 
 struct pm_store {
     const pm_store_ops *ops;
+    atomic_int refs; /* starts at 1 */
 };
 
 /* In memory: gone with the process. */
@@ -44,6 +47,9 @@ panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, 
 /* Waits until all that was saved is stored for good: ERR_TIMEOUT after `until_ms`; ERR_REDIS at
  * once when the store is away. */
 panicmon_err pm_store_sync(pm_store *store, int64_t until_ms);
+/* Takes another reference. */
+pm_store *pm_store_ref(pm_store *store);
+/* Drops one; the last one ends it. NULL is allowed. */
 void pm_store_free(pm_store *store);
 
 #endif

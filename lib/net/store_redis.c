@@ -343,6 +343,7 @@ panicmon_err pm_store_new_redis(pm_store **out, const char *url, const char *pre
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
     store->base.ops = &ops;
+    atomic_init(&store->base.refs, 1);
     store->log = pm_log_ref(log);
     (void)pthread_mutex_init(&store->lock, NULL);
     pm_cond_init(&store->work);
