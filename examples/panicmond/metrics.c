@@ -122,6 +122,32 @@ static const figure_text *text_of(const char *figure)
     return NULL;
 }
 
+/* A time that the library gives in microseconds at a percentile: name_us_p99, name_us_max. One
+ * family of quantiles holds them all, and its first one begins it. */
+static bool write_quantile(const writer *at, const char *figure, int64_t value)
+{
+    static const struct {
+        const char *end;
+        const char *quantile;
+    } quantiles[] = {{"_us_p50", "0.5"}, {"_us_p90", "0.9"}, {"_us_p99", "0.99"}, {"_us_max", "1"}};
+    size_t len = strlen(figure);
+    for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
+        size_t end = strlen(quantiles[i].end);
+        char name[128];
+        if (len <= end || strcmp(figure + len - end, quantiles[i].end) != 0) {
+            continue;
+        }
+        (void)snprintf(name, sizeof name, "panicmon_%.*s_seconds", (int)(len - end), figure);
+        if (i == 0) {
+            begin(at, name, GAUGE, "Quantiles since the start.");
+        }
+        fprintf(at->to, "%s{quantile=\"%s\"} %.6f\n", name, quantiles[i].quantile,
+                (double)value / 1e6);
+        return true;
+    }
+    return false;
+}
+
 /* Figures that a newer library has are told under their own names. */
 static void write_unknown(const writer *at, const char *figure, int64_t value)
 {
@@ -153,7 +179,8 @@ static void write_figures(const writer *at, const panicmon_stats *stats)
         const figure_text *text = text_of(name);
         if (text != NULL) {
             single(at, text->name, text->type, text->help, (double)value);
-        } else if (strncmp(name, DROPPED, sizeof DROPPED - 1) != 0) {
+        } else if (strncmp(name, DROPPED, sizeof DROPPED - 1) != 0 &&
+                   !write_quantile(at, name, value)) {
             write_unknown(at, name, value);
         }
     }

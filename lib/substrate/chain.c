@@ -2,6 +2,7 @@
  * steps. Any thread. */
 #include "substrate/chain.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,11 +123,7 @@ void pm_call_at(panicmon_err *status, panicmon_round *round, const char *url, co
                 const char *hash, panicmon_request *out)
 {
     char params[PM_HASH_TEXT + 8];
-    size_t len = strlen(hash);
-    params[0] = '[';
-    params[1] = '"';
-    memcpy(params + 2, hash, len);
-    memcpy(params + 2 + len, "\"]", 3);
+    (void)snprintf(params, sizeof params, "[\"%s\"]", hash);
     pm_call(status, round, url, method, params, PANICMON_RPC_PINNED, out);
 }
 

@@ -297,7 +297,7 @@ static void swap_in(pm_substrate *shared, pm_endpoint *endpoint, pm_heads *heads
                              : pm_earlier(endpoint->pause_ms * 2, PAUSE_LAST_MS);
     endpoint->retry_ms = hung ? heads->taken_ms + endpoint->pause_ms : 0;
     pm_substrate_unlock(shared);
-    pm_heads_unref(old);
+    pm_heads_unref(old); /* NOLINT(clang-analyzer-unix.Malloc): the references are counted */
 }
 
 pm_heads *pm_heads_take(pm_heads_call *call, pm_substrate *shared, panicmon_round *round)

@@ -140,7 +140,7 @@ panicmon_err pm_network_config_parse(pm_network_config **out, pm_substrate *shar
                                      const panicmon_config *config, panicmon_error **err)
 {
     const panicmon_config_set *set = panicmon_config_of(config);
-    facts got = {0};
+    facts got = {.parent_id = "", .governance = ""};
     panicmon_err status = read_set(set, &got, err);
     if (status != PANICMON_OK) {
         return status;

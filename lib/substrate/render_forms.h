@@ -46,7 +46,7 @@ size_t pm_render_bit_bytes(const pm_metadata *metadata, const pm_type *type, uin
 
 /* Leaves of the polkadot-js form (render_pjs_leaf.c). The type that newtypes without a name for
  * their field are made of, as long as they are nothing special: */
-const pm_type *pm_pjs_peel(const pm_metadata *metadata, uint32_t type);
+const pm_type *pm_pjs_peel(const pm_metadata *metadata, uint32_t number);
 void pm_pjs_number(pm_render_state *state, const pm_u256 *value, uint8_t primitive, bool hex);
 void pm_pjs_u256(pm_render_state *state);
 void pm_pjs_account(pm_render_state *state);

@@ -166,8 +166,11 @@ static bool add_hub(pm_sources *sources, const char *url)
             return true;
         }
     }
-    sources->hubs[sources->hub_count] = strdup(url);
-    return sources->hubs[sources->hub_count++] != NULL;
+    char *copy = strdup(url);
+    if (copy != NULL) {
+        sources->hubs[sources->hub_count++] = copy;
+    }
+    return copy != NULL;
 }
 
 /* An entry with a fault is reported by its own parse. */
