@@ -47,7 +47,7 @@ bool metrics_wants_openmetrics(const char *accept)
 
 /* ---- families ---- */
 
-typedef enum family_type { COUNTER, GAUGE, INFO } family_type;
+typedef enum family_type { COUNTER, GAUGE, INFO, SUMMARY } family_type;
 
 typedef struct writer {
     FILE *to;
@@ -60,9 +60,9 @@ typedef struct writer {
 /* The head of a family; samples of a counter are called `name`_total, of an info `name`_info. */
 static void begin(const writer *at, const char *name, family_type type, const char *help)
 {
-    static const char *const types[] = {"counter", "gauge", "info"};
-    static const char *const plain[] = {"counter", "gauge", "gauge"};
-    static const char *const suffixes[] = {"_total", "", "_info"};
+    static const char *const types[] = {"counter", "gauge", "info", "summary"};
+    static const char *const plain[] = {"counter", "gauge", "gauge", "summary"};
+    static const char *const suffixes[] = {"_total", "", "_info", ""};
     const char *suffix = at->openmetrics ? "" : suffixes[type];
     fprintf(at->to, "# HELP %s%s %s\n# TYPE %s%s %s\n", name, suffix, help, name, suffix,
             at->openmetrics ? types[type] : plain[type]);
@@ -139,7 +139,7 @@ static bool write_quantile(const writer *at, const char *figure, int64_t value)
         }
         (void)snprintf(name, sizeof name, "panicmon_%.*s_seconds", (int)(len - end), figure);
         if (i == 0) {
-            begin(at, name, GAUGE, "Quantiles since the start.");
+            begin(at, name, SUMMARY, "Quantiles since the start.");
         }
         fprintf(at->to, "%s{quantile=\"%s\"} %.6f\n", name, quantiles[i].quantile,
                 (double)value / 1e6);

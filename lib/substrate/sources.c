@@ -162,6 +162,7 @@ static bool add_source(pm_sources *sources, const pm_fields *got)
 static bool add_hub(pm_sources *sources, const char *url)
 {
     for (size_t i = 0; i < sources->hub_count; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): none is NULL */
         if (strcmp(sources->hubs[i], url) == 0) {
             return true;
         }
