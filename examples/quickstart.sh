@@ -75,6 +75,7 @@ urls=("$@")
 if [ $# = 0 ]; then
     program=$(find "$build" -name panicmon-sim -type f -perm -u+x | head -n 1)
     # In a process group of its own, so that Ctrl-C leaves it to us.
+    : >"$scratch/simulator"
     set -m
     "$program" --listen 127.0.0.1:0 --block-time 3 >"$scratch/simulator" 2>"$scratch/log" &
     simulator=$!

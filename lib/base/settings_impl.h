@@ -15,6 +15,7 @@ typedef enum pm_setting_type {
     PM_SETTING_URL,     /* `detail`: the schemes it may have */
     PM_SETTING_SECRET,  /* a file that holds the value of the setting named by `detail` */
     PM_SETTING_ENUM,    /* `detail`: the words it may be */
+    PM_SETTING_LIST,    /* `detail`: the words it may hold, between commas or blanks */
     PM_SETTING_FLAG,    /* true or false */
     PM_SETTING_INTEGER, /* `low` to `high` */
     PM_SETTING_SECONDS, /* `low` to `high` milliseconds */

@@ -120,11 +120,15 @@ static void set_text(loader *load, size_t i, const char *text)
  * kind (told). */
 static const char *value_text(loader *load, const char *path, pm_setting_type type, json_t *value)
 {
-    static const char *const wanted[] = {
-        [PM_SETTING_TEXT] = "text",          [PM_SETTING_URL] = "text",
-        [PM_SETTING_SECRET] = "text",        [PM_SETTING_ENUM] = "text",
-        [PM_SETTING_FLAG] = "true or false", [PM_SETTING_INTEGER] = "a number",
-        [PM_SETTING_SECONDS] = "a number",   [PM_SETTING_BYTES] = "a number or text as \"64 MiB\""};
+    static const char *const wanted[] = {[PM_SETTING_TEXT] = "text",
+                                         [PM_SETTING_URL] = "text",
+                                         [PM_SETTING_SECRET] = "text",
+                                         [PM_SETTING_ENUM] = "text",
+                                         [PM_SETTING_LIST] = "text",
+                                         [PM_SETTING_FLAG] = "true or false",
+                                         [PM_SETTING_INTEGER] = "a number",
+                                         [PM_SETTING_SECONDS] = "a number",
+                                         [PM_SETTING_BYTES] = "a number or text as \"64 MiB\""};
     bool number =
         type == PM_SETTING_INTEGER || type == PM_SETTING_SECONDS || type == PM_SETTING_BYTES;
     pm_buf *text = &load->scratch;

@@ -1,6 +1,7 @@
 /* settings_value.c: what the types of settings take. No locale, no state. Any thread. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -161,6 +162,23 @@ static panicmon_err check_number(const pm_setting *setting, const char *value, p
                          unit, (double)setting->low / scale, (double)setting->high / scale);
 }
 
+static panicmon_err check_list(const pm_setting *setting, const char *value, panicmon_error **err)
+{
+    static const char between[] = ", ";
+    for (value += strspn(value, between); *value != '\0'; value += strspn(value, between)) {
+        char word[32];
+        size_t len = strcspn(value, between);
+        (void)snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1),
+                       value);
+        if (len >= sizeof word || !word_in(word, setting->detail)) {
+            return pm_error_setf(err, PANICMON_ERR_INVAL, "%s: '%s' is none of: %s", setting->name,
+                                 word, setting->detail);
+        }
+        value += len;
+    }
+    return PANICMON_OK;
+}
+
 panicmon_err pm_setting_check(const pm_setting *setting, const char *value, panicmon_error **err)
 {
     int64_t flag;
@@ -172,6 +190,8 @@ panicmon_err pm_setting_check(const pm_setting *setting, const char *value, pani
                    ? PANICMON_OK
                    : pm_error_setf(err, PANICMON_ERR_INVAL, "%s: '%.40s' is none of: %s",
                                    setting->name, value, setting->detail);
+    case PM_SETTING_LIST:
+        return check_list(setting, value, err);
     case PM_SETTING_FLAG:
         return read_flag(value, &flag)
                    ? PANICMON_OK

@@ -4,6 +4,9 @@
 
 #include "core/monitor_impl.h"
 
+/* As long as the setting may be; far from what sums of times could overflow. */
+#define PERIOD_MS_MAX (INT64_C(604800) * 1000)
+
 static panicmon_err set_text(char **to, const char *text)
 {
     char *copy = text == NULL ? NULL : strdup(text);
@@ -31,7 +34,7 @@ panicmon_err panicmon_launch_kind(panicmon_launch *launch, panicmon_kind kind)
 
 panicmon_err panicmon_launch_period(panicmon_launch *launch, int64_t period_ms)
 {
-    if (period_ms < 1) {
+    if (period_ms < 1 || period_ms > PERIOD_MS_MAX) {
         return PANICMON_ERR_INVAL;
     }
     launch->period_ms = period_ms;

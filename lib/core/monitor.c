@@ -63,10 +63,11 @@ static void set_identity(panicmon_monitor *monitor, pm_identity *made)
 
 void pm_monitor_drop_state(panicmon_monitor *monitor)
 {
-    if (monitor->state != NULL && monitor->ops.monitor_free != NULL) {
+    if (monitor->has_state && monitor->ops.monitor_free != NULL) {
         monitor->ops.monitor_free(monitor->state);
     }
     monitor->state = NULL;
+    monitor->has_state = false;
 }
 
 void pm_monitor_drop_parsed(panicmon_monitor *monitor, void *parsed)
@@ -96,6 +97,7 @@ static panicmon_err take_launch(panicmon_monitor *monitor, panicmon_launch *laun
     set_identity(monitor, identity);
     monitor->ops = launch->ops;
     monitor->state = launch->monitor;
+    monitor->has_state = true;
     monitor->task.blocking = (launch->ops.flags & PANICMON_MONITOR_BLOCKING) != 0;
     monitor->period_ms =
         launch->period_ms > 0 ? launch->period_ms : monitor->runtime->periods_ms[launch->kind];

@@ -368,8 +368,11 @@ panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64_t timeout_ms
         }
         over = wait_over(runtime, pm_earlier(until, pm_mono_ms() + 200));
         if (!over && pm_mono_ms() >= until) {
+            pthread_mutex_lock(&runtime->lock);
+            size_t live = runtime->live;
+            pthread_mutex_unlock(&runtime->lock);
             pm_logf(runtime->log, PANICMON_LOG_WARNING, COMPONENT,
-                    "%zu monitors have not stopped yet", runtime->live);
+                    "%zu monitors have not stopped yet", live);
             return PANICMON_ERR_TIMEOUT;
         }
     }

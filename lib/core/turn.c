@@ -92,7 +92,7 @@ static void take_update(panicmon_monitor *monitor, int64_t now_ms)
         return;
     }
     void *old = monitor->parsed;
-    bool in_place = monitor->state != NULL && monitor->ops.update != NULL &&
+    bool in_place = monitor->has_state && monitor->ops.update != NULL &&
                     monitor->ops.update(monitor->state, next) == PANICMON_OK;
     monitor->parsed = next;
     if (!in_place) {
@@ -124,7 +124,7 @@ static void task_begin(pm_task *task, int64_t now_ms)
         atomic_fetch_add(&figures->late, 1);
     }
     pm_round_begin(&monitor->round, pm_wall_ms(), now_ms, budget);
-    if (monitor->state == NULL) {
+    if (!monitor->has_state) {
         restart(monitor, now_ms);
     }
 }
@@ -144,7 +144,7 @@ static size_t task_step(pm_task *task, pm_request *const **requests)
 {
     panicmon_monitor *monitor = of(task);
     panicmon_round *round = &monitor->round;
-    if (monitor->state == NULL) {
+    if (!monitor->has_state) {
         return 0;
     }
     if (round->asked.count > 0) {
@@ -186,7 +186,7 @@ static void task_end(pm_task *task, int64_t now_ms, bool aborted)
     pm_histogram_add(&runtime->figures.round_us, pm_mono_us() - monitor->began_us);
     atomic_fetch_add(&runtime->figures.rounds, 1);
     atomic_store(&monitor->last_end_ms, now_ms);
-    if (monitor->state == NULL) {
+    if (!monitor->has_state) {
         atomic_fetch_add(&runtime->figures.failures, 1);
         enter_backoff(monitor, now_ms);
     } else {

@@ -89,7 +89,8 @@ static void consumer_main(void *arg)
 
 panicmon_err pm_manager_consume(panicmon_manager *manager)
 {
-    static const char *const exchanges[] = {"config", "health_check", "monitorable", NULL};
+    static const char *const exchanges[] = {"raw_data", "config", "health_check", "monitorable",
+                                            NULL};
     const panicmon_settings *settings = pm_runtime_settings(manager->runtime);
     if (pm_settings_text(settings, "broker.url") == NULL) {
         return PANICMON_OK;

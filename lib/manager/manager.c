@@ -97,6 +97,12 @@ static void supervisor_main(void *arg)
 static void on_start(void *user)
 {
     panicmon_manager *manager = user;
+    pthread_mutex_lock(&manager->lock);
+    bool closing = manager->closing; /* the stop came before the start was through */
+    pthread_mutex_unlock(&manager->lock);
+    if (closing) {
+        return;
+    }
     panicmon_err status = pm_manager_consume(manager);
     if (status == PANICMON_OK) {
         status = pm_thread_start(&manager->supervisor, "pm:manager", PM_STACK_LARGE,
@@ -219,8 +225,8 @@ panicmon_err panicmon_manager_apply(panicmon_manager *manager, const char *routi
 }
 
 /* Keeps the first failure; `NULL` object text means an empty set. */
-static void apply_one(panicmon_manager *manager, const char *routing_key, pm_json set,
-                      panicmon_err *status, panicmon_error **err)
+static panicmon_err apply_one(panicmon_manager *manager, const char *routing_key, pm_json set,
+                              panicmon_err *status, panicmon_error **err)
 {
     panicmon_error *own = NULL;
     panicmon_err got = panicmon_manager_apply(manager, routing_key, set.text, set.len, &own);
@@ -229,6 +235,7 @@ static void apply_one(panicmon_manager *manager, const char *routing_key, pm_jso
         pm_error_move(err, &own);
     }
     panicmon_error_free(own);
+    return got;
 }
 
 /* The keys of an object as a map; false without memory. */
@@ -250,10 +257,14 @@ panicmon_err panicmon_manager_apply_all(panicmon_manager *manager, const char *j
                                         panicmon_error **err)
 {
     static const pm_json nothing = {.text = "{}", .len = 2};
+    static char again;
     pm_map keys = {0};
     pm_json object;
     size_t at = 0;
     const char *key;
+    if (manager == NULL || json == NULL) {
+        return pm_error_setf(err, PANICMON_ERR_INVAL, "manager and configs are needed");
+    }
     if (!pm_json_parse(json, len, &object, &at) || !pm_json_is(object, '{')) {
         return pm_error_setf(err, PANICMON_ERR_PARSE, "configs: not a JSON object (at byte %zu)",
                              at);
@@ -269,11 +280,17 @@ panicmon_err panicmon_manager_apply_all(panicmon_manager *manager, const char *j
     pthread_mutex_unlock(&manager->lock);
     for (size_t i = 0; pm_map_next(&before, &i, &key, NULL);) {
         if (pm_map_get(&keys, key) == NULL) {
-            apply_one(manager, key, nothing, &status, err);
+            panicmon_err got = apply_one(manager, key, nothing, &status, err);
+            if (got != PANICMON_OK && got != PANICMON_ERR_NOENT) { /* to be tried next time */
+                (void)pm_map_set(&keys, key, &again);
+            }
         }
     }
     for (size_t i = 0; pm_map_next(&keys, &i, &key, NULL);) {
-        apply_one(manager, key, pm_json_member(object, key), &status, err);
+        pm_json set = pm_json_member(object, key);
+        if (set.text != NULL) {
+            (void)apply_one(manager, key, set, &status, err);
+        }
     }
     pm_map_free(&before);
     pthread_mutex_lock(&manager->lock);
