@@ -47,7 +47,7 @@ struct panicmon_monitor {
     /* of the thread that has the turn */
     void *parsed;
     panicmon_monitor_ops ops;
-    void *state; /* the strategy's monitor, which may be NULL */
+    void *state;    /* the strategy's monitor, which may be NULL */
     bool has_state; /* false while in backoff */
     panicmon_round round;
     int64_t period_ms;
