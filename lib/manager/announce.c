@@ -150,17 +150,13 @@ static bool announces(size_t identity, const char *base)
     return !general || has_general;
 }
 
-static void collect_bases(const panicmon_manager *manager, pm_map *bases)
+/* False without memory. */
+static bool add_base(pm_map *bases, const char *routing_key)
 {
     static char present;
-    const char *key;
-    for (size_t at = 0; pm_map_next(&manager->groups, &at, &key, NULL);) {
-        char base[NAMES_MAX];
-        char chain[NAMES_MAX];
-        if (split_key(key, base, chain)) {
-            (void)pm_map_set(bases, base, &present); /* else it is told with the next change */
-        }
-    }
+    char base[NAMES_MAX];
+    char chain[NAMES_MAX];
+    return !split_key(routing_key, base, chain) || pm_map_set(bases, base, &present);
 }
 
 static void announce_base(panicmon_manager *manager, const char *base)
@@ -181,17 +177,32 @@ void pm_manager_announce_key(panicmon_manager *manager, const char *routing_key)
     }
 }
 
+void pm_manager_announce_later(panicmon_manager *manager, pm_map *bases, const char *routing_key)
+{
+    if (!add_base(bases, routing_key)) {
+        pm_manager_announce_key(manager, routing_key);
+    }
+}
+
+void pm_manager_announce_bases(panicmon_manager *manager, pm_map *bases)
+{
+    const char *base;
+    for (size_t at = 0; pm_map_next(bases, &at, &base, NULL);) {
+        announce_base(manager, base);
+    }
+    pm_map_free(bases);
+}
+
 void pm_manager_announce_all(panicmon_manager *manager)
 {
     pm_map bases = {0};
-    const char *base;
+    const char *key;
     pthread_mutex_lock(&manager->lock);
-    collect_bases(manager, &bases);
-    pthread_mutex_unlock(&manager->lock);
-    for (size_t at = 0; pm_map_next(&bases, &at, &base, NULL);) {
-        announce_base(manager, base);
+    for (size_t at = 0; pm_map_next(&manager->groups, &at, &key, NULL);) {
+        (void)add_base(&bases, key); /* else it is told with the next change */
     }
-    pm_map_free(&bases);
+    pthread_mutex_unlock(&manager->lock);
+    pm_manager_announce_bases(manager, &bases);
 }
 
 /* ---- heartbeats ---- */

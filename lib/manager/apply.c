@@ -391,14 +391,11 @@ panicmon_err pm_manager_apply_set(panicmon_manager *manager, const char *routing
     if (status == PANICMON_OK) {
         status = pm_config_set_parse(&set, routing_key, json, len, &own);
     }
-    if (taken != NULL) {
-        *taken = status == PANICMON_OK;
-    }
+    *taken = status == PANICMON_OK;
     if (status == PANICMON_OK) {
         static char present;
         (void)pm_map_set(&manager->decided, routing_key, &present); /* else a restart tells */
         apply_group(&at, strategies, count, set);
-        pm_manager_announce_key(manager, routing_key);
     } else if (status == PANICMON_ERR_NOENT) {
         at.status = status;
         pm_error_move(err, &own);
@@ -416,7 +413,7 @@ panicmon_err pm_manager_apply_set(panicmon_manager *manager, const char *routing
 /* ---- what ended or hangs ---- */
 
 static void replace(panicmon_manager *manager, const pm_group *group, const pm_arm *arm,
-                    pm_entry *entry)
+                    pm_entry *entry, pm_map *bases)
 {
     pm_strategy *strategy = arm->strategy;
     panicmon_error *err = NULL;
@@ -437,7 +434,7 @@ static void replace(panicmon_manager *manager, const pm_group *group, const pm_a
         pthread_mutex_unlock(&manager->lock);
         panicmon_monitor_free(old);
         if (old == NULL) { /* it was not among the monitorables */
-            pm_manager_announce_key(manager, group->routing_key);
+            pm_manager_announce_later(manager, bases, group->routing_key);
         }
         pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT, "%s was started again",
                 panicmon_monitor_name(monitor));
@@ -451,7 +448,7 @@ static void replace(panicmon_manager *manager, const pm_group *group, const pm_a
 }
 
 static void look_after(panicmon_manager *manager, const pm_group *group, const pm_arm *arm,
-                       pm_entry *entry, int64_t now_ms)
+                       pm_entry *entry, int64_t now_ms, pm_map *bases)
 {
     panicmon_monitor *monitor = entry->monitor;
     if (monitor != NULL && entry->retry_ms == 0) {
@@ -472,13 +469,14 @@ static void look_after(panicmon_manager *manager, const pm_group *group, const p
         }
     }
     if (entry->retry_ms > 0 && now_ms >= entry->retry_ms) {
-        replace(manager, group, arm, entry);
+        replace(manager, group, arm, entry, bases);
     }
 }
 
 int64_t pm_manager_supervise(panicmon_manager *manager, int64_t now_ms)
 {
     void *value;
+    pm_map bases = {0};
     pm_manager_reap(manager, 0);
     /* Only the holder of the turn changes the table, so it may be read without the lock. */
     for (size_t at = 0; pm_map_next(&manager->groups, &at, NULL, &value);) {
@@ -486,10 +484,11 @@ int64_t pm_manager_supervise(panicmon_manager *manager, int64_t now_ms)
         for (size_t a = 0; a < group->count; a++) {
             const pm_arm *arm = group->arms[a];
             for (size_t i = 0; i < arm->count; i++) {
-                look_after(manager, group, arm, &arm->entries[i], now_ms);
+                look_after(manager, group, arm, &arm->entries[i], now_ms, &bases);
             }
         }
     }
+    pm_manager_announce_bases(manager, &bases);
     return now_ms + SUPERVISE_MS;
 }
 

@@ -189,7 +189,7 @@ static bool load_array(panicmon_manager *manager, const char *key, pm_buf *text,
 }
 
 /* False: the set cannot be read now. */
-static bool restore_one(panicmon_manager *manager, const char *routing_key)
+static bool restore_one(panicmon_manager *manager, const char *routing_key, pm_map *bases)
 {
     pm_buf key = {0};
     pm_buf value = {0};
@@ -198,7 +198,11 @@ static bool restore_one(panicmon_manager *manager, const char *routing_key)
         key.failed ? PANICMON_ERR_NOMEM
                    : pm_store_load_until(manager->store, key.data, pm_mono_ms() + LOAD_MS, &value);
     if (status == PANICMON_OK) { /* faults are logged there */
-        (void)pm_manager_apply_set(manager, routing_key, value.data, value.len, NULL, NULL);
+        bool taken = false;
+        (void)pm_manager_apply_set(manager, routing_key, value.data, value.len, &taken, NULL);
+        if (taken) {
+            pm_manager_announce_later(manager, bases, routing_key);
+        }
     } else {
         pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT,
                 "%s: the kept config set could not be read: %s", routing_key,
@@ -212,6 +216,7 @@ static bool restore_one(panicmon_manager *manager, const char *routing_key)
 static bool restore_sets(panicmon_manager *manager, pm_json keys)
 {
     pm_json item;
+    pm_map bases = {0};
     size_t count = 0;
     bool whole = true;
     for (size_t at = 0; whole && pm_json_next_element(keys, &at, &item);) {
@@ -219,12 +224,13 @@ static bool restore_sets(panicmon_manager *manager, pm_json keys)
         if (pm_json_string(item, &key) && !key.failed && key.data != NULL) {
             whole = pm_map_set(&manager->kept, key.data, &present);
             if (pm_map_get(&manager->decided, key.data) == NULL) {
-                whole = restore_one(manager, key.data) && whole;
+                whole = restore_one(manager, key.data, &bases) && whole;
                 count++;
             }
         }
         pm_buf_free(&key);
     }
+    pm_manager_announce_bases(manager, &bases);
     if (count > 0) {
         pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT,
                 "%zu config sets of an earlier run were taken up; %zu monitors run", count,

@@ -209,27 +209,50 @@ void panicmon_manager_free(panicmon_manager *manager)
 
 /* ---- applying ---- */
 
+/* `bases` NULL: the monitorables are published at once. */
+static panicmon_err apply(panicmon_manager *manager, const char *routing_key, const char *json,
+                          size_t len, pm_map *bases, panicmon_error **err)
+{
+    bool taken = false;
+    panicmon_err status = pm_manager_take_turn(manager);
+    if (status != PANICMON_OK) {
+        return pm_error_setf(err, status, "%s: %s", routing_key, panicmon_strerror(status));
+    }
+    status = pm_manager_apply_set(manager, routing_key, json, len, &taken, err);
+    if (taken && bases != NULL) {
+        pm_manager_announce_later(manager, bases, routing_key);
+    } else if (taken) {
+        pm_manager_announce_key(manager, routing_key);
+    }
+    pm_manager_give_turn(manager);
+    return status;
+}
+
 panicmon_err panicmon_manager_apply(panicmon_manager *manager, const char *routing_key,
                                     const char *json, size_t len, panicmon_error **err)
 {
     if (manager == NULL || routing_key == NULL || (json == NULL && len > 0)) {
         return pm_error_setf(err, PANICMON_ERR_INVAL, "manager, routing key and config are needed");
     }
-    panicmon_err status = pm_manager_take_turn(manager);
-    if (status != PANICMON_OK) {
-        return pm_error_setf(err, status, "%s: %s", routing_key, panicmon_strerror(status));
-    }
-    status = pm_manager_apply_set(manager, routing_key, json == NULL ? "" : json, len, NULL, err);
-    pm_manager_give_turn(manager);
-    return status;
+    return apply(manager, routing_key, json == NULL ? "" : json, len, NULL, err);
 }
 
-/* Keeps the first failure; `NULL` object text means an empty set. */
+/* Publishes what was noted, if there still is someone to. */
+static void announce(panicmon_manager *manager, pm_map *bases)
+{
+    if (bases->count > 0 && pm_manager_take_turn(manager) == PANICMON_OK) {
+        pm_manager_announce_bases(manager, bases);
+        pm_manager_give_turn(manager);
+    }
+    pm_map_free(bases);
+}
+
+/* Keeps the first failure. */
 static panicmon_err apply_one(panicmon_manager *manager, const char *routing_key, pm_json set,
-                              panicmon_err *status, panicmon_error **err)
+                              pm_map *bases, panicmon_err *status, panicmon_error **err)
 {
     panicmon_error *own = NULL;
-    panicmon_err got = panicmon_manager_apply(manager, routing_key, set.text, set.len, &own);
+    panicmon_err got = apply(manager, routing_key, set.text, set.len, bases, &own);
     if (got != PANICMON_OK && *status == PANICMON_OK) {
         *status = got;
         pm_error_move(err, &own);
@@ -238,19 +261,39 @@ static panicmon_err apply_one(panicmon_manager *manager, const char *routing_key
     return got;
 }
 
-/* The keys of an object as a map; false without memory. */
+/* The keys of an object, each with the text of its value, the last one of equal keys; false without
+ * memory. */
 static bool read_keys(pm_json object, pm_map *keys)
 {
-    static char present;
     pm_json key;
     pm_json value;
     bool good = true;
     for (size_t at = 0; good && pm_json_next_member(object, &at, &key, &value);) {
         pm_buf name = {0};
-        good = pm_json_string(key, &name) && pm_map_set(keys, name.data, &present);
+        good = pm_json_string(key, &name) &&
+               pm_map_set(keys, name.data, (void *)(uintptr_t)value.text);
         pm_buf_free(&name);
     }
     return good;
+}
+
+/* Applies the members of an object whose keys were read. */
+static void apply_members(panicmon_manager *manager, pm_json object, const pm_map *keys,
+                          pm_map *bases, panicmon_err *status, panicmon_error **err)
+{
+    pm_json key;
+    pm_json value;
+    for (size_t at = 0; pm_json_next_member(object, &at, &key, &value);) {
+        pm_buf name = {0};
+        if (!pm_json_string(key, &name)) {
+            *status = *status == PANICMON_OK
+                          ? pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory")
+                          : *status;
+        } else if (pm_map_get(keys, name.data) == value.text) {
+            (void)apply_one(manager, name.data, value, bases, status, err);
+        }
+        pm_buf_free(&name);
+    }
 }
 
 panicmon_err panicmon_manager_apply_all(panicmon_manager *manager, const char *json, size_t len,
@@ -259,6 +302,7 @@ panicmon_err panicmon_manager_apply_all(panicmon_manager *manager, const char *j
     static const pm_json nothing = {.text = "{}", .len = 2};
     static char again;
     pm_map keys = {0};
+    pm_map bases = {0};
     pm_json object;
     size_t at = 0;
     const char *key;
@@ -280,18 +324,14 @@ panicmon_err panicmon_manager_apply_all(panicmon_manager *manager, const char *j
     pthread_mutex_unlock(&manager->lock);
     for (size_t i = 0; pm_map_next(&before, &i, &key, NULL);) {
         if (pm_map_get(&keys, key) == NULL) {
-            panicmon_err got = apply_one(manager, key, nothing, &status, err);
+            panicmon_err got = apply_one(manager, key, nothing, &bases, &status, err);
             if (got != PANICMON_OK && got != PANICMON_ERR_NOENT) { /* to be tried next time */
                 (void)pm_map_set(&keys, key, &again);
             }
         }
     }
-    for (size_t i = 0; pm_map_next(&keys, &i, &key, NULL);) {
-        pm_json set = pm_json_member(object, key);
-        if (set.text != NULL) {
-            (void)apply_one(manager, key, set, &status, err);
-        }
-    }
+    apply_members(manager, object, &keys, &bases, &status, err);
+    announce(manager, &bases);
     pm_map_free(&before);
     pthread_mutex_lock(&manager->lock);
     before = manager->in_file; /* of another call meanwhile: the last one wins */

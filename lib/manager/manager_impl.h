@@ -78,7 +78,7 @@ struct panicmon_manager {
     bool closing;
     bool restored;  /* kept config sets were applied, or cannot be read now */
     pm_map groups;  /* routing key -> pm_group */
-    pm_map in_file; /* routing keys of the last apply_all -> "" */
+    pm_map in_file; /* routing keys of the last apply_all; their values mean nothing */
 
     /* of who holds the turn */
     pm_leaver *leavers;
@@ -98,8 +98,8 @@ void pm_manager_give_turn(panicmon_manager *manager);
 
 /* ---- apply.c: with the turn ---- */
 
-/* As panicmon_manager_apply(). `*taken` (may be NULL): the body was a config set, if perhaps with
- * bad entries, and now stands. */
+/* As panicmon_manager_apply(), but publishes nothing. `*taken`: the body was a config set, if
+ * perhaps with bad entries, and now stands; the caller announces its routing key. */
 panicmon_err pm_manager_apply_set(panicmon_manager *manager, const char *routing_key,
                                   const char *json, size_t len, bool *taken, panicmon_error **err);
 /* Restarts what ended or hangs; gives when to look again. */
@@ -114,6 +114,12 @@ void pm_manager_reap(panicmon_manager *manager, int64_t until_ms);
 /* Publishes the monitorables of the base chain of a routing key; nothing for keys that are none of
  * PANIC's. */
 void pm_manager_announce_key(panicmon_manager *manager, const char *routing_key);
+/* A list of monitorables has all of its base chain: whoever changes many routing keys publishes it
+ * once, after the last of them. Notes the base chain of a routing key (without memory it publishes
+ * at once); */
+void pm_manager_announce_later(panicmon_manager *manager, pm_map *bases, const char *routing_key);
+/* and publishes those that were noted, and frees the notes. */
+void pm_manager_announce_bases(panicmon_manager *manager, pm_map *bases);
 /* Publishes those of all base chains. */
 void pm_manager_announce_all(panicmon_manager *manager);
 /* Publishes the heartbeat of one identity. */
