@@ -14,8 +14,8 @@
 
 /* A text member of an entry, unescaped. */
 typedef struct text_field {
-    char *name;
-    char *value;
+    const char *name;
+    const char *value;
 } text_field;
 
 struct panicmon_config {
@@ -25,6 +25,7 @@ struct panicmon_config {
     size_t len;
     pm_json value; /* the slice of `json` */
     text_field *texts;
+    char *bytes; /* what the texts point into */
     size_t text_count;
     bool planned; /* made by a plan, which owns it */
 };
@@ -63,36 +64,49 @@ static void config_free(panicmon_config *config)
     if (config == NULL) {
         return;
     }
-    for (size_t i = 0; i < config->text_count; i++) {
-        free(config->texts[i].name);
-        free(config->texts[i].value);
-    }
     free(config->texts);
+    free(config->bytes);
     free(config->id);
     free(config->json);
     free(config);
 }
 
+/* Appends a text and its end to `all`, which has room. */
+static const char *add_text(pm_buf *all, pm_json string)
+{
+    size_t begin = all->len;
+    bool good = pm_json_string(string, all);
+    pm_buf_char(all, '\0');
+    return good && !all->failed ? all->data + begin : NULL;
+}
+
+/* All texts lie in one block: unescaped and with an end each takes no more than it does quoted. */
 static bool read_texts(panicmon_config *config)
 {
     pm_json key;
     pm_json value;
     size_t count = 0;
+    size_t bytes = 1;
     for (size_t at = 0; pm_json_next_member(config->value, &at, &key, &value);) {
-        count += pm_json_is(value, '"');
+        if (pm_json_is(value, '"')) {
+            count++;
+            bytes += key.len + value.len;
+        }
     }
     if (count == 0) {
         return true;
     }
     config->texts = calloc(count, sizeof *config->texts);
-    if (config->texts == NULL) {
+    config->bytes = malloc(bytes);
+    if (config->texts == NULL || config->bytes == NULL) {
         return false;
     }
+    pm_buf all = {.data = config->bytes, .cap = bytes};
     for (size_t at = 0; pm_json_next_member(config->value, &at, &key, &value);) {
         if (pm_json_is(value, '"')) {
             text_field *text = &config->texts[config->text_count++];
-            text->name = unescaped(key);
-            text->value = unescaped(value);
+            text->name = add_text(&all, key);
+            text->value = add_text(&all, value);
             if (text->name == NULL || text->value == NULL) {
                 return false;
             }
