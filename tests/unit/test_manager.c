@@ -22,6 +22,7 @@ static char seen[4096];         /* values published, each as "id=value;" */
 static char monitorables[8192]; /* last body on that exchange, with its routing key before it */
 static char heartbeat[8192];    /* last manager heartbeat */
 static int heartbeats;
+static int lists; /* monitorables published */
 
 static panicmon_err remember(void *user, const char *exchange, const char *routing_key,
                              const char *body, size_t len)
@@ -34,6 +35,7 @@ static panicmon_err remember(void *user, const char *exchange, const char *routi
         }
     } else if (strcmp(exchange, "monitorable") == 0 && strstr(routing_key, ".nodes") != NULL) {
         snprintf(monitorables, sizeof monitorables, "%s %s", routing_key, body);
+        lists++;
     } else if (strcmp(routing_key, "heartbeat.manager") == 0 && strstr(body, "\"Node ") != NULL) {
         snprintf(heartbeat, sizeof heartbeat, "%s", body);
         heartbeats++;
@@ -63,6 +65,7 @@ static void forget(void)
     pthread_mutex_lock(&lock);
     seen[0] = monitorables[0] = heartbeat[0] = '\0';
     heartbeats = 0;
+    lists = 0;
     pthread_mutex_unlock(&lock);
 }
 
@@ -387,6 +390,26 @@ START_TEST(keys_that_leave_the_file_are_emptied)
 }
 END_TEST
 
+START_TEST(a_file_publishes_monitorables_once_and_its_last_key_counts)
+{
+    static const char file[] =
+        "{\"chains.paint.shop.nodes_config\": {\"a\": {\"value\": \"red\"}}, "
+        "\"chains.paint.yard.nodes_config\": {\"b\": {\"value\": \"blue\"}}, "
+        "\"chains.paint.shop.nodes_config\": {\"c\": {\"value\": \"green\"}}}";
+    shop at = open_shop();
+    ck_assert_int_eq(panicmon_manager_apply_all(at.manager, file, strlen(file), NULL), PANICMON_OK);
+    ck_assert_uint_eq(panicmon_manager_count(at.manager), 2);
+    await(monitorables, "\"chain_name\": \"yard\"");
+    ck_assert(contains(monitorables, "\"chain_name\": \"shop\""));
+    await(seen, "c=green;");
+    ck_assert(!contains(seen, "a=red;"));
+    pthread_mutex_lock(&lock);
+    ck_assert_int_eq(lists, 1);
+    pthread_mutex_unlock(&lock);
+    close_shop(&at);
+}
+END_TEST
+
 START_TEST(a_strategy_cannot_call_its_manager)
 {
     shop at = open_shop();
@@ -465,6 +488,7 @@ int main(void)
     tcase_add_test(cases, heartbeats_tell_who_completes_rounds);
     tcase_add_test(cases, a_monitor_that_hangs_is_replaced);
     tcase_add_test(cases, keys_that_leave_the_file_are_emptied);
+    tcase_add_test(cases, a_file_publishes_monitorables_once_and_its_last_key_counts);
     tcase_add_test(cases, a_strategy_cannot_call_its_manager);
     tcase_add_test(cases, many_changes_leak_nothing);
     tcase_add_test(cases, a_large_set);
