@@ -87,11 +87,31 @@ static bool check_escape(cursor *c)
     return low >= 0xdc00 && low <= 0xdfff;
 }
 
+/* How many bytes at `text`, in eights, are ASCII that stands for itself in a string. */
+static size_t plain_run(const char *text, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t high = ones * 0x80;
+    size_t at = 0;
+    for (uint64_t word; len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, text + at, sizeof word);
+        uint64_t quote = word ^ ones * '"';
+        uint64_t slash = word ^ ones * '\\';
+        uint64_t found = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
+                         ((word - ones * 0x20) & ~word) | word;
+        if ((found & high) != 0) {
+            break;
+        }
+    }
+    return at;
+}
+
 static bool check_string(cursor *c)
 {
     if (!take(c, '"')) {
         return false;
     }
+    c->at += plain_run(c->text + c->at, c->len - c->at);
     while (c->at < c->len) {
         unsigned char byte = (unsigned char)c->text[c->at];
         if (byte == '"') {
@@ -103,6 +123,7 @@ static bool check_string(cursor *c)
             if (!check_escape(c)) {
                 return false;
             }
+            c->at += plain_run(c->text + c->at, c->len - c->at);
         } else if (byte < 0x20) {
             return false;
         } else {
@@ -270,6 +291,11 @@ static void skip_string(cursor *c)
     c->at = (size_t)(end - c->text) + 1;
 }
 
+static bool ends_scalar(char c)
+{
+    return c == ',' || c == ']' || c == '}' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_value(cursor *c)
 {
     size_t depth = 0;
@@ -286,7 +312,7 @@ static void skip_value(cursor *c)
         } else if (depth > 0) {
             c->at++;
         } else {
-            while (c->at < c->len && strchr(",]} \t\r\n", c->text[c->at]) == NULL) {
+            while (c->at < c->len && !ends_scalar(c->text[c->at])) {
                 c->at++;
             }
         }
@@ -463,6 +489,13 @@ bool pm_json_equals(pm_json value, const char *text)
         return false;
     }
     size_t matched = 0;
+    size_t len = value.len - 2;
+    if (value.text[1] != '\\' && value.text[1] != (len > 0 ? text[0] : '"')) {
+        return false; /* most names differ at once */
+    }
+    if (memchr(value.text + 1, '\\', len) == NULL) {
+        return strncmp(text, value.text + 1, len) == 0 && text[len] == '\0';
+    }
     for (size_t at = 1; at < value.len - 1;) {
         char utf8[4];
         size_t width = next_char(value, &at, utf8);

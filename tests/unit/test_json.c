@@ -169,6 +169,51 @@ START_TEST(strings_are_unescaped)
 }
 END_TEST
 
+/* Strings are looked at several bytes at a time: everything must be found wherever it stands. */
+START_TEST(every_place_in_a_string_is_looked_at)
+{
+    char text[64];
+    for (size_t len = 1; len < 40; len++) {
+        for (size_t at = 0; at < len; at++) {
+            static const char bad[] = {'\0', '\n', '\x1f', '\x80', '\xff', '"'};
+            memset(text, 'a', sizeof text);
+            text[0] = text[len + 1] = '"';
+            ck_assert(takes(text, len + 2));
+            for (size_t i = 0; i < sizeof bad; i++) {
+                text[at + 1] = bad[i];
+                ck_assert(!takes(text, len + 2));
+            }
+            text[at + 1] = '\\';
+            ck_assert(!takes(text, len + 2)); /* \a is no escape */
+            text[at + 1] = '\x7f';
+            ck_assert(takes(text, len + 2));
+            ck_assert(!takes(text, len + 1));
+        }
+    }
+}
+END_TEST
+
+START_TEST(names_are_compared_unescaped)
+{
+    static const struct {
+        const char *json;
+        const char *text;
+        bool same;
+    } cases[] = {
+        {"\"\"", "", true},          {"\"\"", "a", false},          {"\"a\"", "", false},
+        {"\"ab\"", "ab", true},      {"\"ab\"", "a", false},        {"\"a\"", "ab", false},
+        {"\"ab\"", "ac", false},     {"\"\\u0061b\"", "ab", true},  {"\"a\\u0062\"", "ab", true},
+        {"\"a\\nb\"", "a\nb", true}, {"\"a\\nb\"", "a\\nb", false}, {"\"a\\u0000\"", "a", false},
+        {"\"\\\\\"", "\\", true},    {"\"\\\\\"", "\\\\", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pm_json value;
+        ck_assert(pm_json_parse(cases[i].json, strlen(cases[i].json), &value, NULL));
+        ck_assert_msg(pm_json_equals(value, cases[i].text) == cases[i].same, "%s", cases[i].json);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("json");
@@ -179,6 +224,8 @@ int main(void)
     tcase_add_test(all, members_and_elements_are_found);
     tcase_add_test(all, integers_are_exact_or_refused);
     tcase_add_test(all, strings_are_unescaped);
+    tcase_add_test(all, every_place_in_a_string_is_looked_at);
+    tcase_add_test(all, names_are_compared_unescaped);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
