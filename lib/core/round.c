@@ -10,6 +10,8 @@
 /* A request's number is its step and its place in it. */
 #define STEP_SHIFT 16
 #define STEP_MAX   0xffffu
+/* Bytes of a heartbeat but for the name, and room to format in. */
+#define HEARTBEAT_USUAL 200
 
 static void list_clear(pm_request_list *list)
 {
@@ -225,6 +227,7 @@ panicmon_err panicmon_round_heartbeat(panicmon_round *round, panicmon_request *o
 {
     pm_buf body = {0};
     int64_t now = pm_wall_us();
+    (void)pm_buf_reserve(&body, strlen(round->name) + HEARTBEAT_USUAL);
     pm_buf_text(&body, "{\"component_name\": ");
     pm_buf_json_string(&body, round->name, strlen(round->name));
     pm_buf_format(&body, ", \"is_alive\": true, \"timestamp\": %lld.%06d}",

@@ -16,6 +16,8 @@
 #define WINDOW 256
 /* Messages sent before what came in is looked at again. */
 #define BURST 32
+/* A socket that takes something takes this much: it is asked no more often. */
+#define ROOM 4096
 /* When to look again whether a full socket takes more. */
 #define FULL_MS 20
 /* Buffers of a connection are as large as a frame. */
@@ -183,17 +185,20 @@ static int64_t send_messages(pm_publisher *publisher, int64_t now_ms)
 {
     pm_port *port = publisher->port;
     int64_t next_ms;
+    size_t room = 0;
     for (int i = 0; i < BURST; i++) {
         if (publisher->blocked || pm_port_in_flight(port) >= WINDOW) {
             return PM_NEVER;
         }
-        if (!pm_conn_is_writable(publisher->conn)) {
+        if (room == 0 && !pm_conn_is_writable(publisher->conn)) {
             return now_ms + FULL_MS;
         }
+        room = room == 0 ? ROOM : room;
         const pm_message *message = pm_port_take(port, now_ms, &next_ms);
         if (message == NULL) {
             return next_ms;
         }
+        room -= message->len < room ? message->len : room;
         if (!pm_conn_publish(publisher->conn, message)) {
             lose(publisher, pm_conn_why(publisher->conn));
             return -1;

@@ -16,8 +16,8 @@
 
 /* More of an error's text is of no use to anyone. */
 #define ERROR_TEXT_MAX 500
-/* Bytes of most calls. */
-#define CALL_USUAL 120
+/* Bytes of a call but for its method and params. */
+#define CALL_FRAME 64
 /* More calls in a batch than the peer takes, so say Substrate nodes. */
 #define BATCH_TOO_LONG (-32010)
 
@@ -39,6 +39,18 @@ static void write_call(pm_buf *frame, const pm_call *call)
     pm_buf_char(frame, '}');
 }
 
+/* Room for the first `count` fresh calls, so that the frame is not moved while it is written. */
+static void reserve_frame(pm_buf *frame, const pm_endpoint *endpoint, size_t count)
+{
+    size_t bytes = 0;
+    const pm_call *call = endpoint->fresh.first;
+    for (size_t i = 0; i < count; i++) {
+        bytes += strlen(call->request->name) + call->request->in.len + CALL_FRAME;
+        call = call->next;
+    }
+    (void)pm_buf_reserve(frame, bytes);
+}
+
 /* Sends the first `count` fresh calls in one frame. */
 static void send_frame(pm_endpoint *endpoint, size_t count)
 {
@@ -46,7 +58,7 @@ static void send_frame(pm_endpoint *endpoint, size_t count)
     pm_buf frame = {0};
     pm_calls sent;
     pm_calls_init(&sent);
-    (void)pm_buf_reserve(&frame, count * CALL_USUAL);
+    reserve_frame(&frame, endpoint, count);
     int64_t batch = count > 1 ? endpoint->last_id + 1 : 0;
     for (size_t i = 0; i < count; i++) {
         pm_call *call = endpoint->fresh.first;

@@ -7,6 +7,9 @@
 #include "base/url.h"
 #include "base/clock.h"
 
+/* Bytes of a sample without history. */
+#define SAMPLE_USUAL 2000
+
 static void add_text(pm_buf *out, const char *text)
 {
     pm_buf_json_string(out, text, strlen(text));
@@ -252,6 +255,7 @@ void pm_node_sample(pm_buf *out, const pm_node_config *config, const char *monit
 {
     const pm_state *state = view->state;
     const pm_stash *stash = config->is_validator ? pm_state_stash(state, config->account) : NULL;
+    (void)pm_buf_reserve(out, SAMPLE_USUAL);
     pm_buf_text(out, "{\"websocket\": {\"result\": {");
     add_meta_data(out, config, monitor_name);
     pm_buf_text(out, ", \"data\": {");

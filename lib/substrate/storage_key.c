@@ -96,6 +96,12 @@ panicmon_err pm_storage_key_hex(const pm_storage *item, const pm_key_arg *args, 
                                 pm_buf *out, panicmon_error **err)
 {
     pm_buf key = {0};
+    if (count == 0) { /* the most usual ones: no memory is needed on the way */
+        uint8_t prefix[2 * PREFIX_PART];
+        prefix_of(item, prefix);
+        pm_hex_add_0x(out, prefix, sizeof prefix);
+        return finish(PANICMON_OK, out, err);
+    }
     panicmon_err code = pm_storage_key(item, args, count, &key, err);
     if (code == PANICMON_OK) {
         pm_hex_add_0x(out, key.data, key.len);
