@@ -99,6 +99,7 @@ typedef struct pm_runtime {
     size_t users; /* guarded by the lock */
     char *key;    /* genesis and version; NULL once it is no longer in the table */
     pm_metadata *metadata;
+    struct pm_items *items; /* what a chain's state is read from */
     pm_version version;
     bool renewed; /* it was read again after a value did not decode: no use to do so again */
 } pm_runtime;

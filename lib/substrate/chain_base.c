@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void pm_items_find(pm_side *side)
+pm_items *pm_items_find(const pm_metadata *metadata)
 {
     static const struct {
         const char *pallet;
@@ -28,17 +28,18 @@ void pm_items_find(pm_side *side)
         [PM_ITEM_CLAIMED] = {"Staking", "ClaimedRewards"},
         [PM_ITEM_POINTS] = {"Staking", "ErasRewardPoints"},
     };
-    for (size_t i = 0; i < PM_ITEM_COUNT; i++) {
-        side->has[i] = pm_storage_find(side->runtime->metadata, names[i].pallet, names[i].name,
-                                       &side->items[i]);
+    pm_items *found = calloc(1, sizeof *found);
+    for (size_t i = 0; found != NULL && i < PM_ITEM_COUNT; i++) {
+        found->has[i] = pm_storage_find(metadata, names[i].pallet, names[i].name, &found->at[i]);
     }
+    return found;
 }
 
 void pm_item_add(pm_side *side, panicmon_round *round, pm_item item, const pm_key_arg *args,
                  size_t count)
 {
-    if (side->has[item]) {
-        pm_query_add(&side->query, round, &side->items[item], args, count);
+    if (side->items->has[item]) {
+        pm_query_add(&side->query, round, &side->items->at[item], args, count);
     }
 }
 
@@ -47,10 +48,11 @@ bool pm_read_value(pm_side *side, pm_item item, const pm_key_arg *args, size_t c
 {
     panicmon_error *err = NULL;
     *out = (pm_value){0};
-    if (!side->has[item]) {
+    if (!side->items->has[item]) {
         return true;
     }
-    panicmon_err status = pm_query_value(&side->query, &side->items[item], args, count, out, &err);
+    panicmon_err status =
+        pm_query_value(&side->query, &side->items->at[item], args, count, out, &err);
     if (status == PANICMON_OK) {
         return true;
     }
@@ -139,7 +141,7 @@ static void read_validators(pm_fetch *fetch)
     pm_value one;
     pm_value_iter at = {0};
     uint32_t index = 0;
-    if (!fetch->relay.has[PM_ITEM_VALIDATORS]) {
+    if (!fetch->relay.items->has[PM_ITEM_VALIDATORS]) {
         pm_reason_set(&state->reasons, PM_FIELD_ACTIVE, "the chain has no Session.Validators");
     }
     if (!pm_read_value(&fetch->relay, PM_ITEM_VALIDATORS, NULL, 0, &state->reasons, PM_FIELD_ACTIVE,
@@ -164,7 +166,7 @@ static void read_disabled(pm_fetch *fetch)
     pm_value list;
     pm_value one;
     pm_value_iter at = {0};
-    if (!fetch->relay.has[PM_ITEM_DISABLED]) {
+    if (!fetch->relay.items->has[PM_ITEM_DISABLED]) {
         pm_reason_set(&state->reasons, PM_FIELD_DISABLED,
                       "the chain has no Session.DisabledValidators");
     }
@@ -195,9 +197,9 @@ static void choose_staking(pm_fetch *fetch)
     pm_value mode;
     (void)pm_read_value(&fetch->relay, PM_ITEM_MODE, NULL, 0, &state->reasons, PM_FIELD_ERA, &mode);
     bool moved = pm_value_is(mode, "Active");
-    bool hub = fetch->hub.endpoint != NULL && fetch->hub.has[PM_ITEM_ACTIVE_ERA];
+    bool hub = fetch->hub.endpoint != NULL && fetch->hub.items->has[PM_ITEM_ACTIVE_ERA];
     state->wants_hub = moved && fetch->hub.endpoint == NULL;
-    if (fetch->relay.has[PM_ITEM_ACTIVE_ERA] && !moved) {
+    if (fetch->relay.items->has[PM_ITEM_ACTIVE_ERA] && !moved) {
         fetch->staking = &fetch->relay;
     } else if (hub) {
         fetch->staking = &fetch->hub;
@@ -246,7 +248,7 @@ static void read_eras(pm_state *state, pm_side *side)
         state->planned = state->era;
     }
     state->depth = read_u32(side, PM_ITEM_DEPTH, &state->reasons, PM_FIELD_DEPTH);
-    if (!side->has[PM_ITEM_DEPTH] &&
+    if (!side->items->has[PM_ITEM_DEPTH] &&
         pm_constant_u64(side->runtime->metadata, "Staking", "HistoryDepth", &depth) &&
         depth <= UINT32_MAX) {
         state->depth = (pm_maybe){.known = true, .value = (int64_t)depth};
@@ -285,7 +287,7 @@ void pm_base_read(pm_fetch *fetch)
     choose_staking(fetch);
     state->prefix = prefix_of(fetch->staking != NULL ? fetch->staking : relay);
     if (fetch->staking != NULL) {
-        state->has_claims = fetch->staking->has[PM_ITEM_CLAIMED];
+        state->has_claims = fetch->staking->items->has[PM_ITEM_CLAIMED];
         read_eras(state, fetch->staking);
         for (size_t i = 0; i < state->stash_count; i++) {
             read_bonded(fetch->staking, &state->stashes[i]);

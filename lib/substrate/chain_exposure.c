@@ -101,12 +101,12 @@ panicmon_err pm_exposure_read(pm_fetch *fetch, pm_stash *stash, const pm_stash *
     pm_key_arg args[2] = {pm_key_arg_u32(era), pm_key_arg_account(stash->account)};
     pm_json raw = {0};
     pm_item item = PM_ITEM_OVERVIEW;
-    if (side->has[PM_ITEM_OVERVIEW]) {
-        raw = pm_query_raw(&side->query, &side->items[PM_ITEM_OVERVIEW], args, 2);
+    if (side->items->has[PM_ITEM_OVERVIEW]) {
+        raw = pm_query_raw(&side->query, &side->items->at[PM_ITEM_OVERVIEW], args, 2);
     }
-    if (raw.text == NULL && side->has[PM_ITEM_STAKERS]) {
+    if (raw.text == NULL && side->items->has[PM_ITEM_STAKERS]) {
         item = PM_ITEM_STAKERS;
-        raw = pm_query_raw(&side->query, &side->items[PM_ITEM_STAKERS], args, 2);
+        raw = pm_query_raw(&side->query, &side->items->at[PM_ITEM_STAKERS], args, 2);
     }
     if (raw.text == NULL) {
         return PANICMON_OK; /* not elected for this era */
@@ -132,7 +132,7 @@ panicmon_err pm_exposure_read(pm_fetch *fetch, pm_stash *stash, const pm_stash *
     }
     (void)pm_value_u32(pm_value_field(value, "page_count"), &pending.pages);
     pending.pages = pending.pages > PAGES_MAX ? PAGES_MAX : pending.pages;
-    if (item == PM_ITEM_OVERVIEW && pending.pages > 0 && side->has[PM_ITEM_PAGED]) {
+    if (item == PM_ITEM_OVERVIEW && pending.pages > 0 && side->items->has[PM_ITEM_PAGED]) {
         pending.total_low = total.low;
         pending.total_high = total.high;
         pending.own_low = own.low;

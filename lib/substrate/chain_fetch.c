@@ -42,6 +42,8 @@ void pm_fetch_free(pm_fetch *fetch)
     free(fetch);
 }
 
+static const pm_items no_items;
+
 static void no_requests(pm_side *side)
 {
     side->header = side->at_block = side->at_parent = PM_NO_REQUEST;
@@ -68,6 +70,7 @@ panicmon_err pm_fetch_new(pm_fetch **out, pm_substrate *shared, pm_endpoint *rel
     fetch->shared = shared;
     no_requests(&fetch->relay);
     no_requests(&fetch->hub);
+    fetch->relay.items = fetch->hub.items = &no_items;
     fetch->electees = PM_NO_REQUEST;
     fetch->relay.endpoint = relay;
     fetch->relay.heads = relay_heads;
@@ -125,9 +128,7 @@ static void use_runtime(pm_fetch *fetch, pm_side *side, pm_runtime *runtime)
 {
     pm_runtime_unref(fetch->shared, side->runtime);
     side->runtime = runtime;
-    if (runtime != NULL) {
-        pm_items_find(side);
-    }
+    side->items = runtime != NULL ? runtime->items : &no_items;
 }
 
 /* The runtime of the last state, else the one at the best block if somebody has it. */

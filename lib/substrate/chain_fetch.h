@@ -33,6 +33,12 @@ typedef enum pm_item {
     PM_ITEM_COUNT
 } pm_item;
 
+/* Where a runtime has them; found once for all who read with it. */
+typedef struct pm_items {
+    pm_storage at[PM_ITEM_COUNT];
+    bool has[PM_ITEM_COUNT];
+} pm_items;
+
 typedef enum pm_need { PM_NEED_NOTHING, PM_NEED_PARENT, PM_NEED_METADATA } pm_need;
 
 /* One of the two chains read together: the one with the sessions, the one with the staking. */
@@ -55,9 +61,8 @@ typedef struct pm_side {
     panicmon_request at_parent;
     panicmon_request metadata;
     panicmon_request look;
-    pm_storage items[PM_ITEM_COUNT];
-    bool has[PM_ITEM_COUNT];
-    bool fault; /* a value did not decode */
+    const pm_items *items; /* of the runtime; without one there are none */
+    bool fault;            /* a value did not decode */
 } pm_side;
 
 typedef enum pm_fetch_stage {

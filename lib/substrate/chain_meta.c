@@ -1,11 +1,12 @@
 /* chain_meta.c: one decoded copy of a runtime's metadata for all monitors. A runtime is gone with
  * its last user. Any thread. */
-#include "substrate/chain.h"
+#include "substrate/chain_read.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 
 /* Who began to read metadata and did not end is given up after this. */
 #define FLIGHT_MS 10000
@@ -51,6 +52,7 @@ void pm_runtime_unref(pm_substrate *shared, pm_runtime *runtime)
     pm_substrate_unlock(shared);
     if (last) {
         pm_metadata_unref(runtime->metadata);
+        free(runtime->items);
         free(runtime);
     }
 }
@@ -84,7 +86,15 @@ panicmon_err pm_runtime_make(pm_runtime **out, pm_substrate *shared, const char 
         status =
             pm_metadata_decode(&made->metadata, hex.text == NULL ? "" : hex.text, hex.len, err);
     }
+    if (status == PANICMON_OK) {
+        made->items = pm_items_find(made->metadata);
+        status = made->items != NULL ? PANICMON_OK
+                                     : pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
+    }
     if (status != PANICMON_OK) {
+        if (made != NULL) {
+            pm_metadata_unref(made->metadata);
+        }
         free(made);
         pm_buf_free(&key);
         return status;

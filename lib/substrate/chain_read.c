@@ -103,15 +103,15 @@ static bool points_known(const pm_fetch *fetch)
 static panicmon_err ask_electees(pm_fetch *fetch, panicmon_round *round)
 {
     pm_side *side = fetch->staking;
-    pm_item item = side->has[PM_ITEM_OVERVIEW] ? PM_ITEM_OVERVIEW : PM_ITEM_STAKERS;
+    pm_item item = side->items->has[PM_ITEM_OVERVIEW] ? PM_ITEM_OVERVIEW : PM_ITEM_STAKERS;
     pm_key_arg era = pm_key_arg_u32((uint32_t)fetch->state->planned.value);
     pm_buf params = {0};
     panicmon_err status = PANICMON_OK;
-    if (!side->has[item] || !fetch->state->planned.known) {
+    if (!side->items->has[item] || !fetch->state->planned.known) {
         return PANICMON_OK;
     }
     pm_buf_text(&params, "[\"");
-    if (pm_storage_key_hex(&side->items[item], &era, 1, &params, NULL) == PANICMON_OK) {
+    if (pm_storage_key_hex(&side->items->at[item], &era, 1, &params, NULL) == PANICMON_OK) {
         pm_buf_format(&params, "\", 1, null, \"%s\"]", side->heads->hash);
         if (params.failed) {
             status = PANICMON_ERR_NOMEM;
@@ -176,26 +176,28 @@ static void read_session(pm_fetch *fetch, pm_stash *stash)
     pm_key_arg authored[2] = {session, pm_stash_arg(stash)};
     pm_key_arg heartbeat[2] = {session, pm_key_arg_u32(stash->index)};
     pm_value value;
-    if (!side->has[PM_ITEM_AUTHORED]) {
+    if (!side->items->has[PM_ITEM_AUTHORED]) {
         pm_reason_set(&state->reasons, PM_FIELD_AUTHORED, "the chain has no ImOnline pallet");
     } else if (pm_read_value(side, PM_ITEM_AUTHORED, authored, 2, &stash->reasons,
                              PM_FIELD_AUTHORED, &value)) {
         (void)pm_value_u32(value, &stash->authored);
     }
-    if (!side->has[PM_ITEM_HEARTBEATS]) {
+    if (!side->items->has[PM_ITEM_HEARTBEATS]) {
         /* "No heartbeat" would raise an alert about something that cannot be. */
         pm_reason_set(&state->reasons, PM_FIELD_HEARTBEAT, "the chain has no ImOnline pallet");
         stash->heartbeat = stash->active;
     } else {
         stash->heartbeat =
             stash->active &&
-            pm_query_raw(&side->query, &side->items[PM_ITEM_HEARTBEATS], heartbeat, 2).text != NULL;
+            pm_query_raw(&side->query, &side->items->at[PM_ITEM_HEARTBEATS], heartbeat, 2).text !=
+                NULL;
     }
 }
 
 static bool raw_present(pm_side *side, pm_item item, const pm_key_arg args[2])
 {
-    return side->has[item] && pm_query_raw(&side->query, &side->items[item], args, 2).text != NULL;
+    return side->items->has[item] &&
+           pm_query_raw(&side->query, &side->items->at[item], args, 2).text != NULL;
 }
 
 static panicmon_err read_ledger(pm_side *side, pm_stash *stash)
@@ -239,7 +241,7 @@ static uint32_t read_pages(pm_side *side, pm_stash *stash, const pm_key_arg args
     pm_u128 total;
     uint32_t pages = 1;
     bool paged = raw_present(side, PM_ITEM_OVERVIEW, args);
-    pm_item item = paged || !side->has[PM_ITEM_STAKERS] ? PM_ITEM_OVERVIEW : PM_ITEM_STAKERS;
+    pm_item item = paged || !side->items->has[PM_ITEM_STAKERS] ? PM_ITEM_OVERVIEW : PM_ITEM_STAKERS;
     if (!pm_read_value(side, item, args, 2, &stash->reasons, PM_FIELD_UNCLAIMED, &value)) {
         return UNKNOWN;
     }
@@ -257,7 +259,7 @@ static void read_past_eras(pm_side *side, pm_stash *stash)
         pm_era *era = &stash->eras[i];
         pm_value pages;
         args[0] = pm_key_arg_u32(era->era);
-        bool asked = era->pages != 0 && !era->claimed && side->has[PM_ITEM_CLAIMED];
+        bool asked = era->pages != 0 && !era->claimed && side->items->has[PM_ITEM_CLAIMED];
         if (era->pages == UNKNOWN) {
             era->pages = read_pages(side, stash, args);
         }

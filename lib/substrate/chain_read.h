@@ -7,7 +7,8 @@
 /* More past eras than this are not looked at. */
 #define PM_ERAS_MAX 512
 
-void pm_items_find(pm_side *side);
+/* NULL without memory. */
+pm_items *pm_items_find(const pm_metadata *metadata);
 /* Asks for a value, if the chain has the item. */
 void pm_item_add(pm_side *side, panicmon_round *round, pm_item item, const pm_key_arg *args,
                  size_t count);
