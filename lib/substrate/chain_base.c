@@ -282,8 +282,10 @@ void pm_base_read(pm_fetch *fetch)
     if (!state->session.known) {
         pm_reason_set(&state->reasons, PM_FIELD_SESSION, "the chain has no Session pallet");
     }
-    read_validators(fetch);
-    read_disabled(fetch);
+    if (state->stash_count > 0) { /* else they were not asked for */
+        read_validators(fetch);
+        read_disabled(fetch);
+    }
     choose_staking(fetch);
     state->prefix = prefix_of(fetch->staking != NULL ? fetch->staking : relay);
     if (fetch->staking != NULL) {

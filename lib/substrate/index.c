@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "substrate/hash.h"
 #include "substrate/value.h"
 
 enum { KIND_PALLET = 0, KIND_STORAGE = 1, KIND_CONSTANT = 2, KIND_METHOD = 3 };
@@ -151,6 +152,8 @@ void pm_storage_at(const pm_metadata *metadata, uint32_t place, pm_storage *out)
         .fallback = (const uint8_t *)fallback.text,
         .fallback_len = fallback.len,
     };
+    pm_twox(out->prefix.text, out->prefix.len, out->key, sizeof out->key / 2);
+    pm_twox(out->name.text, out->name.len, out->key + sizeof out->key / 2, sizeof out->key / 2);
 }
 
 bool pm_constant_find(const pm_metadata *metadata, const char *pallet, const char *name,

@@ -45,6 +45,7 @@ typedef struct pm_storage {
     pm_name pallet;
     pm_name prefix; /* what the keys are made of; mostly the pallet's name */
     pm_name name;
+    uint8_t key[32]; /* what all its keys begin with: hashes of prefix and name */
     pm_modifier modifier;
     uint32_t value_type;
     uint32_t key_count;

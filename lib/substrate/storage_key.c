@@ -10,8 +10,6 @@
 #include "substrate/value.h"
 #include "substrate/walk.h"
 
-#define PREFIX_PART 16 /* bytes of a hash of a name */
-
 pm_key_arg pm_key_arg_u32(uint32_t value)
 {
     pm_key_arg arg = {.len = 4};
@@ -37,12 +35,6 @@ pm_key_arg pm_key_arg_account(const uint8_t account[32])
     return arg;
 }
 
-static void prefix_of(const pm_storage *item, uint8_t out[2 * PREFIX_PART])
-{
-    pm_twox(item->prefix.text, item->prefix.len, out, PREFIX_PART);
-    pm_twox(item->name.text, item->name.len, out + PREFIX_PART, PREFIX_PART);
-}
-
 static void name_arg(const pm_storage *item, size_t i, pm_buf *what)
 {
     pm_buf_add(what, item->pallet.text, item->pallet.len);
@@ -54,15 +46,13 @@ static void name_arg(const pm_storage *item, size_t i, pm_buf *what)
 /* Checks the number of arguments and writes what stands before them. */
 static panicmon_err begin(const pm_storage *item, size_t count, pm_buf *out, panicmon_error **err)
 {
-    uint8_t prefix[2 * PREFIX_PART];
     if (count > item->key_count) {
         return pm_error_setf(err, PANICMON_ERR_INVAL,
                              "%.*s.%.*s takes %" PRIu32 " arguments, not %zu",
                              (int)item->pallet.len, item->pallet.text, (int)item->name.len,
                              item->name.text, item->key_count, count);
     }
-    prefix_of(item, prefix);
-    pm_buf_add(out, prefix, sizeof prefix);
+    pm_buf_add(out, item->key, sizeof item->key);
     return PANICMON_OK;
 }
 
@@ -97,9 +87,7 @@ panicmon_err pm_storage_key_hex(const pm_storage *item, const pm_key_arg *args, 
 {
     pm_buf key = {0};
     if (count == 0) { /* the most usual ones: no memory is needed on the way */
-        uint8_t prefix[2 * PREFIX_PART];
-        prefix_of(item, prefix);
-        pm_hex_add_0x(out, prefix, sizeof prefix);
+        pm_hex_add_0x(out, item->key, sizeof item->key);
         return finish(PANICMON_OK, out, err);
     }
     panicmon_err code = pm_storage_key(item, args, count, &key, err);
@@ -134,12 +122,10 @@ panicmon_err pm_storage_key_text(const pm_storage *item, const pm_name *args, si
 bool pm_storage_key_arg(const pm_storage *item, const uint8_t *key, size_t len, size_t i,
                         const uint8_t **bytes, size_t *bytes_len)
 {
-    uint8_t prefix[2 * PREFIX_PART];
     const uint8_t *skipped;
     pm_scale in = {key, key + len};
-    prefix_of(item, prefix);
-    if (i >= item->key_count || !pm_scale_take(&in, sizeof prefix, &skipped) ||
-        memcmp(skipped, prefix, sizeof prefix) != 0) {
+    if (i >= item->key_count || !pm_scale_take(&in, sizeof item->key, &skipped) ||
+        memcmp(skipped, item->key, sizeof item->key) != 0) {
         return false;
     }
     for (size_t at = 0; at <= i; at++) {
