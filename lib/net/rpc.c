@@ -16,6 +16,8 @@
 #define IDLE_MS 300000
 /* A connection that never gave a reply is not tried again sooner. */
 #define RETRY_MS 500
+/* Calls kept for later. */
+#define SPARE_MAX 1024
 
 /* ---- calls ---- */
 
@@ -57,10 +59,32 @@ static void take_all(pm_calls *to, pm_calls *from)
     }
 }
 
+static pm_call *new_call(pm_rpc *rpc)
+{
+    pm_call *call = rpc->spare;
+    if (call == NULL) {
+        return malloc(sizeof *call);
+    }
+    rpc->spare = call->next;
+    rpc->spare_count--;
+    return call;
+}
+
+static void free_call(pm_rpc *rpc, pm_call *call)
+{
+    if (call != NULL && rpc->spare_count < SPARE_MAX) {
+        call->next = rpc->spare;
+        rpc->spare = call;
+        rpc->spare_count++;
+    } else {
+        free(call);
+    }
+}
+
 void pm_call_finish(pm_call *call, panicmon_err status, int64_t code, const char *message)
 {
     pm_request *request = call->request;
-    free(call);
+    free_call(call->rpc, call);
     pm_request_finish(request, status, code, message);
 }
 
@@ -229,6 +253,9 @@ void pm_rpc_free(pm_rpc *rpc)
         rpc->endpoints = endpoint->next;
         free_endpoint(endpoint);
     }
+    while (rpc->spare != NULL) {
+        free(new_call(rpc));
+    }
     pm_map_free(&rpc->by_url);
     panicmon_log_free(rpc->log);
     free(rpc->component);
@@ -240,7 +267,7 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
 {
     panicmon_error *err = NULL;
     panicmon_err status = PANICMON_OK;
-    pm_call *call = malloc(sizeof *call);
+    pm_call *call = new_call(rpc);
     pm_endpoint *endpoint = rpc->last;
     if (endpoint == NULL || strcmp(endpoint->url, request->target) != 0) {
         endpoint = pm_map_get(&rpc->by_url, request->target);
@@ -252,14 +279,14 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
         status = make_endpoint(rpc, request->target, &endpoint, &err);
     }
     if (status != PANICMON_OK) {
-        free(call);
+        free_call(rpc, call);
         pm_request_finish(request, status, 0,
                           err != NULL ? panicmon_error_message(err) : panicmon_strerror(status));
         panicmon_error_free(err);
         return;
     }
     rpc->last = endpoint;
-    *call = (pm_call){.request = request, .since = now};
+    *call = (pm_call){.rpc = rpc, .request = request, .since = now};
     pm_calls_append(&endpoint->fresh, call);
     endpoint->used = now;
     if (!endpoint->in_to_send) {

@@ -11,6 +11,7 @@
 typedef struct pm_call {
     struct pm_call *next;
     struct pm_call **link;
+    pm_rpc *rpc;
     pm_request *request;
     int64_t id;
     int64_t batch; /* the id of the first call in its batch; 0: it went alone */
@@ -48,6 +49,8 @@ struct pm_rpc {
     pm_endpoint *endpoints;
     pm_endpoint *last;    /* the one used last: the next is often the same */
     pm_endpoint *to_send; /* those that got calls inside pm_rpc_submit() */
+    pm_call *spare;       /* calls to be used again, linked by `next` */
+    size_t spare_count;
     pm_rpc_counts counts;
     int64_t idle_ms;
     int64_t due; /* no deadline is before this */
