@@ -517,7 +517,7 @@ START_TEST(replies_with_other_ids_are_no_answers)
     add_echoes(r, 2, 300);
     carry_out(r, 0);
     char message[128];
-    (void)snprintf(message, sizeof message, "no answer from ws://127.0.0.1:%d within 300 ms",
+    (void)snprintf(message, sizeof message, "no answer from ws://127.0.0.1:%d within ",
                    peer_port(r->server));
     expect_all(r, 0, PANICMON_ERR_TIMEOUT, message);
     rig_free(r);
