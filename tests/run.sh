@@ -2,7 +2,7 @@
 # Installs what the tests need, builds, and runs all of them: with gcc, with clang, under the
 # sanitizers and under valgrind. The last line says how many passed.
 #
-#   tests/run.sh [SUITE...]     SUITE: plain clang asan tsan valgrind; all of them when none is named
+#   tests/run.sh [SUITE...]     SUITE: plain clang asan tsan fuzz valgrind; all of them when none is named
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,7 @@ install_packages "${build_packages[@]}" check libsubunit-dev clang clang-format 
     libclang-rt-14-dev valgrind redis-server rabbitmq-server openssl python3 python3-pip mypy \
     abigail-tools doxygen mandoc lintian
 
-known=(plain clang asan tsan valgrind)
+known=(plain clang asan tsan fuzz valgrind)
 suites=("$@")
 [ $# -gt 0 ] || suites=("${known[@]}")
 launcher=()
@@ -51,6 +51,7 @@ for suite in "${suites[@]}"; do
     clang) run_suite clang 'unit|fuzz|headers' '^$' -DCMAKE_C_COMPILER=clang ;;
     asan) run_suite asan 'unit|integration|fuzz' differential -DCMAKE_C_COMPILER=gcc -DPANICMON_SANITIZE=address ;;
     tsan) run_suite tsan 'unit|integration' differential -DCMAKE_C_COMPILER=gcc -DPANICMON_SANITIZE=thread ;;
+    fuzz) run_suite fuzz search '^$' -DCMAKE_C_COMPILER=clang -DPANICMON_SANITIZE=fuzz -DPANICMON_EXAMPLES=OFF ;;
     valgrind)
         run_suite valgrind unit 'unit[.]exec$' -DCMAKE_C_COMPILER=gcc \
             "-DPANICMON_TEST_LAUNCHER=valgrind;--quiet;--error-exitcode=99;--leak-check=full;--errors-for-leak-kinds=definite;--trace-children=no"

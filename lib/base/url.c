@@ -69,6 +69,20 @@ static bool parse_port(const char *text, uint16_t *out)
     return value > 0;
 }
 
+/* Of a name only what may stand in one (RFC 3986, without %-escapes); of an address in brackets its
+ * digits, and a zone after % (RFC 6874). */
+static bool is_host(const char *host, bool bracketed)
+{
+    const char *more = bracketed ? ":.%-_" : "-._~";
+    for (const char *c = host; *c != '\0'; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+        if (!letter && !(*c >= '0' && *c <= '9') && strchr(more, *c) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Takes `user:pass@host:port` apart in place. */
 static const char *parse_authority(pm_url *url, char *authority)
 {
@@ -88,7 +102,8 @@ static const char *parse_authority(pm_url *url, char *authority)
         }
     }
     char *port = NULL;
-    if (*host == '[') {
+    bool bracketed = *host == '[';
+    if (bracketed) {
         char *end = strchr(host, ']');
         if (end == NULL || (end[1] != '\0' && end[1] != ':')) {
             return "has a bad [address]";
@@ -105,6 +120,10 @@ static const char *parse_authority(pm_url *url, char *authority)
     }
     if (*host == '\0') {
         return "names no host";
+    }
+    if (!is_host(host, bracketed)) {
+        return "names a host that is neither a name (of letters, digits, '-' and '.') nor an "
+               "address";
     }
     if (port != NULL && !parse_port(port, &url->port)) {
         return "has a bad port";
@@ -145,6 +164,7 @@ panicmon_err pm_url_parse(pm_url *out, const char *text, const char *schemes, pa
     url.memory[authority] = '\0';
     url.path = url.memory + authority + 1;
     memcpy(url.path, rest + authority, total - authority + 1);
+    url.path[strcspn(url.path, "#")] = '\0';
     problem = parse_authority(&url, url.memory);
     if (problem != NULL) {
         pm_url_free(&url);

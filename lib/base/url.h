@@ -16,7 +16,7 @@ typedef struct pm_url {
     char *pass;    /* percent-decoded; NULL when absent */
     char *host;    /* without brackets; never empty */
     uint16_t port; /* the scheme's default when absent */
-    char *path;    /* from its first '/' with the query, as written; "" when absent */
+    char *path;    /* from its first '/' or '?', as written without a fragment; "" when absent */
     char *memory;
 } pm_url;
 

@@ -68,7 +68,7 @@ START_TEST(urls_come_apart)
     ck_assert_uint_eq(url.port, 99);
     ck_assert_str_eq(url.path, "/v?x");
     pm_url_free(&url);
-    ck_assert_int_eq(pm_url_parse(&url, "wss://host", "ws wss", NULL), 0);
+    ck_assert_int_eq(pm_url_parse(&url, "wss://host#part", "ws wss", NULL), 0);
     ck_assert_uint_eq(url.port, 443);
     ck_assert_ptr_null(url.user);
     ck_assert_str_eq(url.path, "");
@@ -78,10 +78,22 @@ END_TEST
 
 START_TEST(bad_urls_are_refused_without_their_password)
 {
-    static const char *const bad[] = {"",           "ws:/x",    "http://x",     "ws://",
-                                      "ws://:80",   "ws://x:0", "ws://x:65536", "ws://x:8a",
-                                      "ws://[::1",  "ws://x y", "ws://u:%zz@x", "ws://u:%00@x",
-                                      "ws://[::1]8"};
+    static const char *const bad[] = {"",
+                                      "ws:/x",
+                                      "http://x",
+                                      "ws://",
+                                      "ws://:80",
+                                      "ws://x:0",
+                                      "ws://x:65536",
+                                      "ws://x:8a",
+                                      "ws://[::1",
+                                      "ws://x y",
+                                      "ws://u:%zz@x",
+                                      "ws://u:%00@x",
+                                      "ws://[::1]8",
+                                      "ws://a\"b",
+                                      "ws://a\xff/x",
+                                      "ws://[::1\x22]"};
     pm_url url;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         panicmon_error *err = NULL;
