@@ -21,6 +21,7 @@
 #include <amqp_tcp_socket.h>
 
 #include "base/clock.h"
+#include "net/amqp_batch.h"
 #include "net/amqp_conn.h"
 #include "net/dial.h"
 #include "net/tls.h"
@@ -45,11 +46,13 @@ struct pm_conn {
     int fd; /* a copy of the socket's; -1: none */
     amqp_connection_state_t state;
     pm_tls_guard guard;
+    pm_batch batch;
     char why[2 * WHY_SIZE];
     /* a message whose parts are coming in */
     pm_event coming;
     uint64_t missing; /* bytes of its body; valid once its header came */
     bool has_header;
+    bool has_read; /* the last call gave an event: what was read with it may be all */
     pm_buf consumer;
     pm_buf exchange;
     pm_buf routing_key;
@@ -128,6 +131,9 @@ panicmon_err pm_conn_new(pm_conn **out, const pm_target *target, const char *nam
     (void)pthread_mutex_init(&conn->lock, NULL);
     conn->name = strdup(name);
     conn->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    conn->batch = (pm_batch){.stop_fd = conn->stop_fd,
+                             .channel = CHANNEL,
+                             .stuck_ms = (int64_t)target->heartbeat_s * 2000};
     if (conn->name == NULL || conn->stop_fd < 0) {
         panicmon_err status = conn->name == NULL ? PANICMON_ERR_NOMEM : PANICMON_ERR_SYSTEM;
         pm_conn_free(conn);
@@ -214,6 +220,8 @@ void pm_conn_close(pm_conn *conn, bool polite)
     }
     pthread_mutex_unlock(&conn->lock);
     conn->coming.kind = PM_EVENT_NONE;
+    conn->has_read = false;
+    pm_batch_free(&conn->batch);
     pm_buf_free(&conn->consumer);
     pm_buf_free(&conn->exchange);
     pm_buf_free(&conn->routing_key);
@@ -433,6 +441,30 @@ bool pm_conn_publish(pm_conn *conn, const pm_message *message)
     return status == AMQP_STATUS_OK || fail_status(conn, "publishing", status);
 }
 
+static void set_cork(const pm_conn *conn, int on)
+{
+    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+bool pm_conn_publish_all(pm_conn *conn, const pm_message *const *list, size_t count)
+{
+    if (!conn->target->url.tls) {
+        conn->batch.fd = conn->fd;
+        conn->batch.frame_max = (size_t)amqp_get_frame_max(conn->state);
+        int failed = pm_batch_send(&conn->batch, list, count);
+        return failed == 0 || fail(conn, "publishing", strerrordesc_np(failed));
+    }
+    bool good = true;
+    set_cork(conn, 1); /* the records of several messages leave in as few packets as they fill */
+    for (size_t i = 0; i < count && good; i++) {
+        good = pm_conn_publish(conn, list[i]);
+    }
+    if (conn->fd >= 0) {
+        set_cork(conn, 0);
+    }
+    return good;
+}
+
 /* ---- receiving ---- */
 
 static void take_text(pm_buf *to, amqp_bytes_t from)
@@ -539,13 +571,26 @@ static pm_event_kind take_frame(pm_conn *conn, const amqp_frame_t *frame, pm_eve
     return conn->missing == 0 ? end_message(conn, out) : PM_EVENT_NONE;
 }
 
+/* Whether all that had come when rabbitmq-c last read was taken; the rest makes the descriptor
+ * readable. With TLS it may lie in OpenSSL, where only rabbitmq-c sees it. */
+static bool is_drained(pm_conn *conn)
+{
+    return !conn->target->url.tls && !amqp_data_in_buffer(conn->state) &&
+           !amqp_frames_enqueued(conn->state);
+}
+
 void pm_conn_next(pm_conn *conn, pm_event *out)
 {
     const struct timeval now = {0};
     *out = (pm_event){.kind = PM_EVENT_NONE};
+    if (conn->has_read && is_drained(conn)) {
+        conn->has_read = false;
+        return;
+    }
     while (out->kind == PM_EVENT_NONE) {
         amqp_frame_t frame;
         int status = amqp_simple_wait_frame_noblock(conn->state, &frame, &now);
+        conn->has_read = status == AMQP_STATUS_OK;
         if (status == AMQP_STATUS_TIMEOUT) {
             return;
         }

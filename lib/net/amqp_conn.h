@@ -86,6 +86,8 @@ bool pm_conn_confirm_select(pm_conn *conn);
 /* Whether a message would be sent without waiting. */
 bool pm_conn_is_writable(const pm_conn *conn);
 bool pm_conn_publish(pm_conn *conn, const pm_message *message);
+/* Many at once, in few writes. */
+bool pm_conn_publish_all(pm_conn *conn, const pm_message *const *list, size_t count);
 /* What came from the broker, without waiting. Sends heartbeats. */
 void pm_conn_next(pm_conn *conn, pm_event *out);
 

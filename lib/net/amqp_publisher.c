@@ -2,22 +2,20 @@
  * one: only who calls it differs. */
 #include "net/amqp_publisher.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/amqp_batch.h"
 #include "net/backoff.h"
 
 /* Messages sent and not confirmed yet, at most. */
 #define WINDOW 256
 /* Messages sent before what came in is looked at again. */
-#define BURST 32
-/* A socket that takes something takes this much: it is asked no more often. */
-#define ROOM 4096
+#define BURST 64
+/* Confirms handed to the port at once. */
+#define CONFIRMS 64
 /* When to look again whether a full socket takes more. */
 #define FULL_MS 20
 /* Buffers of a connection are as large as a frame. */
@@ -37,6 +35,7 @@ struct pm_publisher {
     bool blocked;
     bool told_away; /* it was logged that the broker is away */
     int64_t retry_at;
+    uint64_t sent; /* messages, so far */
     pm_backoff backoff;
 };
 
@@ -100,7 +99,7 @@ static void lose(pm_publisher *publisher, const char *why)
     if (!pm_conn_is_interrupted(publisher->conn)) {
         pm_logf(publisher->log, publisher->told_away ? PANICMON_LOG_DEBUG : PANICMON_LOG_WARNING,
                 publisher->name, "the broker is away (%s); %zu messages wait", why,
-                pm_port_pending(publisher->port));
+                pm_port_look(publisher->port).pending);
         publisher->told_away = true;
     }
     hang_up(publisher, false);
@@ -141,92 +140,112 @@ static void set_blocked(pm_publisher *publisher, bool blocked, int64_t now_ms)
     pm_port_touch(publisher->port, now_ms);
 }
 
+/* Confirms on their way to the port. */
+typedef struct confirms {
+    pm_confirm list[CONFIRMS];
+    size_t count;
+} confirms;
+
+static void hand_over(pm_publisher *publisher, confirms *gathered, int64_t now_ms)
+{
+    if (gathered->count > 0) {
+        pm_port_confirm(publisher->port, gathered->list, gathered->count, now_ms);
+        gathered->count = 0;
+    }
+}
+
+/* Does what no confirm asks for; false when the connection was lost. */
+static bool handle(pm_publisher *publisher, const pm_event *event, int64_t now_ms)
+{
+    switch (event->kind) {
+    case PM_EVENT_RETURN:
+        pm_port_returned(publisher->port, &event->message);
+        return true;
+    case PM_EVENT_BLOCKED:
+    case PM_EVENT_UNBLOCKED:
+        set_blocked(publisher, event->kind == PM_EVENT_BLOCKED, now_ms);
+        return true;
+    case PM_EVENT_REFUSED:
+        pm_port_refused(publisher->port, pm_conn_why(publisher->conn));
+        pm_logf(publisher->log, PANICMON_LOG_ERROR, publisher->name, "%s",
+                pm_conn_why(publisher->conn));
+        lose(publisher, "it closed the channel");
+        return false;
+    case PM_EVENT_LOST:
+        lose(publisher, pm_conn_why(publisher->conn));
+        return false;
+    default:
+        return true;
+    }
+}
+
 /* Takes in all that came; false when the connection was lost. */
 static bool receive(pm_publisher *publisher, int64_t now_ms)
 {
-    pm_port *port = publisher->port;
+    confirms gathered = {.count = 0};
+    bool good = true;
     pm_event event;
     do {
         pm_conn_next(publisher->conn, &event);
-        switch (event.kind) {
-        case PM_EVENT_ACK:
-            pm_port_acked(port, event.tag, event.multiple);
-            pm_backoff_reset(&publisher->backoff);
-            break;
-        case PM_EVENT_NACK:
-            pm_port_nacked(port, event.tag, event.multiple, now_ms);
-            break;
-        case PM_EVENT_RETURN:
-            pm_port_returned(port, &event.message);
-            break;
-        case PM_EVENT_BLOCKED:
-        case PM_EVENT_UNBLOCKED:
-            set_blocked(publisher, event.kind == PM_EVENT_BLOCKED, now_ms);
-            break;
-        case PM_EVENT_REFUSED:
-            pm_port_refused(port, pm_conn_why(publisher->conn));
-            pm_logf(publisher->log, PANICMON_LOG_ERROR, publisher->name, "%s",
-                    pm_conn_why(publisher->conn));
-            lose(publisher, "it closed the channel");
-            return false;
-        case PM_EVENT_LOST:
-            lose(publisher, pm_conn_why(publisher->conn));
-            return false;
-        default:
-            break;
+        if (event.kind == PM_EVENT_ACK || event.kind == PM_EVENT_NACK) {
+            gathered.list[gathered.count++] = (pm_confirm){.tag = event.tag,
+                                                           .multiple = event.multiple,
+                                                           .refused = event.kind == PM_EVENT_NACK};
+            if (gathered.count == CONFIRMS) {
+                hand_over(publisher, &gathered, now_ms);
+            }
+            if (event.kind == PM_EVENT_ACK) {
+                pm_backoff_reset(&publisher->backoff);
+            }
+        } else {
+            /* First those that came before: a return is told apart by what is in flight. */
+            hand_over(publisher, &gathered, now_ms);
+            good = handle(publisher, &event, now_ms);
         }
-    } while (event.kind != PM_EVENT_NONE);
-    return true;
+    } while (good && event.kind != PM_EVENT_NONE);
+    return good;
 }
 
-/* Sends a burst. Gives when to go on: now_ms when there is more, PM_NEVER when only news from the
- * broker or a new message change anything; -1 when the connection was lost. */
-static int64_t send_messages(pm_publisher *publisher, int64_t now_ms)
+/* Sends a burst, in writes of many messages. Gives when to go on: now_ms when there is more,
+ * PM_NEVER when only news from the broker or a new message change anything; -1 when the connection
+ * was lost. */
+static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
 {
-    pm_port *port = publisher->port;
-    int64_t next_ms;
-    size_t room = 0;
-    for (int i = 0; i < BURST; i++) {
-        if (publisher->blocked || pm_port_in_flight(port) >= WINDOW) {
+    const pm_message *list[BURST];
+    size_t in_flight = pm_port_look(publisher->port).in_flight;
+    for (size_t left = BURST; left > 0;) {
+        int64_t next_ms;
+        if (publisher->blocked || in_flight >= WINDOW) {
             return PM_NEVER;
         }
-        if (room == 0 && !pm_conn_is_writable(publisher->conn)) {
+        if (!pm_conn_is_writable(publisher->conn)) {
             return now_ms + FULL_MS;
         }
-        room = room == 0 ? ROOM : room;
-        const pm_message *message = pm_port_take(port, now_ms, &next_ms);
-        if (message == NULL) {
+        size_t most = WINDOW - in_flight < left ? WINDOW - in_flight : left;
+        size_t count = pm_port_take(publisher->port, now_ms, list, most, PM_BATCH_SIZE, &next_ms);
+        if (count == 0) {
             return next_ms;
         }
-        room -= message->len < room ? message->len : room;
-        if (!pm_conn_publish(publisher->conn, message)) {
+        if (!pm_conn_publish_all(publisher->conn, list, count)) {
             lose(publisher, pm_conn_why(publisher->conn));
             return -1;
         }
+        publisher->sent += count;
+        in_flight += count;
+        left -= count;
     }
     return now_ms;
 }
 
-/* Several messages leave in as few packets as they fill. */
-static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
+uint64_t pm_publisher_sent(const pm_publisher *publisher)
 {
-    int on = 1;
-    int off = 0;
-    int fd = pm_port_pending(publisher->port) > 1 ? pm_publisher_fd(publisher) : -1;
-    if (fd >= 0) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
-    }
-    int64_t next_ms = send_messages(publisher, now_ms);
-    if (fd >= 0 && publisher->up) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
-    }
-    return next_ms;
+    return publisher->sent;
 }
 
 /* When the broker must have confirmed the oldest message in flight. */
 static int64_t confirm_due(const pm_publisher *publisher)
 {
-    int64_t oldest = publisher->blocked ? PM_NEVER : pm_port_oldest(publisher->port);
+    int64_t oldest = publisher->blocked ? PM_NEVER : pm_port_look(publisher->port).oldest;
     return oldest == PM_NEVER ? PM_NEVER : oldest + publisher->target->confirm_timeout_ms;
 }
 
@@ -239,7 +258,7 @@ int64_t pm_publisher_service(pm_publisher *publisher, int64_t now_ms)
         return PM_NEVER;
     }
     if (!publisher->up) {
-        if (pm_port_pending(publisher->port) == 0) {
+        if (pm_port_look(publisher->port).pending == 0) {
             return PM_NEVER;
         }
         if (now_ms < publisher->retry_at || !connect_now(publisher)) {
@@ -271,7 +290,7 @@ void pm_publisher_finish(pm_publisher *publisher, int64_t until_ms)
     bool tried = publisher->up || publisher->retry_at > 0;
     for (;;) {
         int64_t now_ms = pm_mono_ms();
-        if (now_ms >= until_ms || pm_port_pending(publisher->port) == 0 ||
+        if (now_ms >= until_ms || pm_port_look(publisher->port).pending == 0 ||
             pm_conn_is_interrupted(publisher->conn)) {
             break;
         }
@@ -282,7 +301,7 @@ void pm_publisher_finish(pm_publisher *publisher, int64_t until_ms)
         tried = true;
         int64_t wait = pm_earlier(pm_earlier(next_ms, until_ms), now_ms + LOOK_MS) - pm_mono_ms();
         struct pollfd look = {.fd = pm_publisher_fd(publisher), .events = POLLIN};
-        if (wait > 0 && pm_port_pending(publisher->port) > 0) {
+        if (wait > 0 && pm_port_look(publisher->port).pending > 0) {
             (void)poll(&look, 1, (int)wait);
         }
     }

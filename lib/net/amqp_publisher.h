@@ -14,6 +14,8 @@ panicmon_err pm_publisher_new(pm_publisher **out, const pm_target *target, pm_po
 /* Connects when there is something to send, sends, takes confirms. Gives when it must be called
  * again at the latest; also call it when the descriptor is readable or the port was woken. */
 int64_t pm_publisher_service(pm_publisher *publisher, int64_t now_ms);
+/* How many messages it has sent so far. */
+uint64_t pm_publisher_sent(const pm_publisher *publisher);
 /* To be watched for reading; -1 while there is none. It changes only inside service and finish. */
 int pm_publisher_fd(const pm_publisher *publisher);
 /* Sends what it can until `until_ms`, without waiting for a broker that is away, and hangs up. */

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -19,9 +18,12 @@
 #include "base/thread.h"
 #include "net/amqp_publisher.h"
 
-/* The shared sender has no more than one turn in this time. */
-#define GATHER_MS   5
-#define SHARED_NAME "publisher"
+/* A turn of the shared sender costs more than what it sends in it. So it lets messages and confirms
+ * of many lanes gather: a millisecond for so many messages a second, and no more than so many. */
+#define MESSAGES_A_MS 10
+#define GATHER_MS_MAX 20
+#define RATE_MS       1000
+#define SHARED_NAME   "publisher"
 /* How much longer than asked the end of the shared sender is waited for before it is broken. */
 #define END_MS 100
 
@@ -30,9 +32,13 @@ typedef struct sender {
     pm_port *port;
     pm_publisher *publisher;
     pm_thread *thread;
-    int wake_fd;
+    int wake_fd;       /* eventfd: there is something to send */
+    int hurry_fd;      /* eventfd: at once */
     atomic_bool woken; /* wake_fd is readable, or a turn is about to begin */
     atomic_bool stop;
+    int64_t rate_since; /* of its thread, as what follows */
+    uint64_t rate_from;
+    int64_t gather_ms;
     atomic_int_fast64_t until_ms; /* once stopped: how long to go on sending */
     atomic_bool over;
     int over_fd; /* eventfd: readable once over */
@@ -71,42 +77,76 @@ static void signal_fd(int fd)
     (void)wrote; /* full means that it is readable already */
 }
 
-static void wake_sender(void *user)
+static void clear_fd(int fd)
+{
+    uint64_t value;
+    ssize_t got = read(fd, &value, sizeof value);
+    (void)got; /* it does not block */
+}
+
+static void wake_sender(void *user, bool hurry)
 {
     sender *at = user;
     if (!atomic_exchange(&at->woken, true)) {
         signal_fd(at->wake_fd);
     }
+    if (hurry) {
+        signal_fd(at->hurry_fd);
+    }
 }
 
-/* Lets messages and confirms of many lanes gather when there are more than a few: a turn of the
- * sender costs more than what it sends in it. */
-static int64_t gather(int64_t last_ms)
+static void set_gather(sender *at, int64_t now_ms)
 {
-    int64_t rest = last_ms + GATHER_MS - pm_mono_ms();
-    if (rest > 0) {
-        const struct timespec time = {.tv_nsec = (long)rest * 1000000};
-        (void)nanosleep(&time, NULL);
+    int64_t passed = now_ms - at->rate_since;
+    if (passed >= RATE_MS) {
+        uint64_t sent = pm_publisher_sent(at->publisher);
+        int64_t rate = (int64_t)(sent - at->rate_from) * 1000 / passed;
+        at->gather_ms = pm_earlier(rate / MESSAGES_A_MS, GATHER_MS_MAX);
+        at->rate_from = sent;
+        at->rate_since = now_ms;
     }
-    return pm_mono_ms();
+}
+
+/* Lets messages and confirms gather, unless somebody waits for them or more could be sent if only
+ * confirms were read. */
+static void gather(const sender *at, int64_t began_ms)
+{
+    pm_port_view view = pm_port_look(at->port);
+    int64_t rest = began_ms + at->gather_ms - pm_mono_ms();
+    if (rest > 0 && !view.hurry && view.pending == view.in_flight) {
+        struct pollfd look = {.fd = at->hurry_fd, .events = POLLIN};
+        (void)poll(&look, 1, (int)rest);
+    }
+}
+
+/* Waits until there is something to do, or `due`. */
+static void wait_news(const sender *at, int64_t due)
+{
+    struct pollfd look[3] = {{.fd = at->wake_fd, .events = POLLIN},
+                             {.fd = at->hurry_fd, .events = POLLIN},
+                             {.fd = pm_publisher_fd(at->publisher), .events = POLLIN}};
+    int64_t now = pm_mono_ms();
+    int64_t wait = pm_earlier(due, now + 60000) - now;
+    if (poll(look, 3, wait < 0 ? 0 : (int)wait) > 0) {
+        if (look[0].revents != 0) {
+            clear_fd(at->wake_fd);
+        }
+        if (look[1].revents != 0) {
+            clear_fd(at->hurry_fd);
+        }
+    }
 }
 
 static void sender_main(void *arg)
 {
     sender *at = arg;
-    int64_t last_ms = 0;
     while (!atomic_load(&at->stop)) {
-        last_ms = gather(last_ms);
+        int64_t now = pm_mono_ms();
         atomic_store(&at->woken, false);
-        int64_t due = pm_publisher_service(at->publisher, pm_mono_ms());
-        struct pollfd look[2] = {{.fd = at->wake_fd, .events = POLLIN},
-                                 {.fd = pm_publisher_fd(at->publisher), .events = POLLIN}};
-        int64_t wait = pm_earlier(due, pm_mono_ms() + 60000) - pm_mono_ms();
-        if (poll(look, 2, wait < 0 ? 0 : (int)wait) > 0 && look[0].revents != 0) {
-            uint64_t value;
-            ssize_t got = read(at->wake_fd, &value, sizeof value);
-            (void)got;
-        }
+        int64_t due = pm_publisher_service(at->publisher, now);
+        set_gather(at, now);
+        gather(at, now);
+        wait_news(at, due);
     }
     pm_publisher_finish(at->publisher, atomic_load(&at->until_ms));
     atomic_store(&at->over, true);
@@ -125,6 +165,9 @@ static void free_sender(sender *at)
     if (at->wake_fd >= 0) {
         (void)close(at->wake_fd);
     }
+    if (at->hurry_fd >= 0) {
+        (void)close(at->hurry_fd);
+    }
     if (at->over_fd >= 0) {
         (void)close(at->over_fd);
     }
@@ -138,8 +181,11 @@ static panicmon_err make_sender(amqp_sink *sink, panicmon_log *log, sender **out
         return PANICMON_ERR_NOMEM;
     }
     at->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    at->hurry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     at->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    panicmon_err status = at->wake_fd < 0 || at->over_fd < 0 ? PANICMON_ERR_SYSTEM : PANICMON_OK;
+    at->rate_since = pm_mono_ms();
+    panicmon_err status =
+        at->wake_fd < 0 || at->hurry_fd < 0 || at->over_fd < 0 ? PANICMON_ERR_SYSTEM : PANICMON_OK;
     if (status == PANICMON_OK) {
         status = pm_port_open(&at->port, sink->outbox, wake_sender, at);
     }
@@ -163,7 +209,7 @@ static void end_sender(sender *at, int64_t until_ms)
 {
     atomic_store(&at->until_ms, until_ms);
     atomic_store(&at->stop, true);
-    signal_fd(at->wake_fd);
+    signal_fd(at->hurry_fd);
     while (!atomic_load(&at->over)) {
         struct pollfd look = {.fd = at->over_fd, .events = POLLIN};
         int64_t left = until_ms + END_MS - pm_mono_ms();
@@ -214,6 +260,12 @@ static void wake_channel(void *user)
 {
     const amqp_channel *channel = user;
     pm_loop_wake(channel->loop);
+}
+
+static void wake_own(void *user, bool hurry)
+{
+    (void)hurry; /* a loop waits for nothing when it is woken */
+    wake_channel(user);
 }
 
 static void note_readable(void *user)
@@ -311,7 +363,7 @@ static void amqp_release(pm_channel *base)
 
 static panicmon_err open_own(amqp_sink *sink, amqp_channel *channel)
 {
-    panicmon_err status = pm_port_open(&channel->port, sink->outbox, wake_channel, channel);
+    panicmon_err status = pm_port_open(&channel->port, sink->outbox, wake_own, channel);
     return status != PANICMON_OK
                ? status
                : pm_publisher_new(&channel->publisher, &sink->target, channel->port, channel->log,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -81,6 +82,7 @@ static void attach(pm_lane *lane, pm_port *port)
     lane->port = port;
     lane->prev = NULL;
     lane->next = port->lanes;
+    port->flushing += lane->flushing;
     if (port->lanes != NULL) {
         port->lanes->prev = lane;
     }
@@ -101,6 +103,7 @@ static void detach(pm_lane *lane)
         lane->next->prev = lane->prev;
     }
     port->pending -= lane->count;
+    port->flushing -= lane->flushing;
 }
 
 void pm_lane_move(pm_lane *lane, pm_port *port)
@@ -110,7 +113,7 @@ void pm_lane_move(pm_lane *lane, pm_port *port)
     lane->home = NULL;
     pm_lane_set_ready(lane);
     if (lane->unsent != NULL && port->wake != NULL) {
-        port->wake(port->user);
+        port->wake(port->user, false);
     }
 }
 
@@ -213,11 +216,11 @@ static void add_done(pm_lane *lane, pm_entry *entry)
     entry->next = NULL;
     if (lane->last_done == NULL) {
         lane->done = entry;
+        lane->wake(lane->user); /* for the others it was woken before */
     } else {
         lane->last_done->next = entry;
     }
     lane->last_done = entry;
-    lane->wake(lane->user);
 }
 
 void pm_entry_settle(pm_entry *entry, panicmon_err status, atomic_int_fast64_t *reason)
@@ -345,10 +348,11 @@ void pm_lane_add(pm_lane *lane, pm_request *request)
         entry->lane = lane;
         entry->request = request;
         entry->seq = outbox->next_seq++;
+        lane->due = pm_earlier(lane->due, request->deadline);
         write_spool(outbox, entry);
         link_entry(outbox, entry);
         if (lane->port->wake != NULL && lane->port->user != lane->user) {
-            lane->port->wake(lane->port->user);
+            lane->port->wake(lane->port->user, false);
         }
     } else {
         pm_sink_count_dropped(outbox->counts, reason, 1);
@@ -373,6 +377,7 @@ pm_lane *pm_lane_of(pm_outbox *outbox, const char *name, pm_port *port)
         return NULL;
     }
     lane->outbox = outbox;
+    lane->due = PM_NEVER;
     if (known == NULL) {
         lane->name = strdup(name);
         if (lane->name == NULL || !pm_map_set(&outbox->named, name, lane)) {

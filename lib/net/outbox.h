@@ -4,7 +4,7 @@
  *
  * One lock guards all of it; each call takes it itself. A port's functions are for the thread that
  * has the connection, a lane's for the thread that has the channel. `wake` functions are called
- * under the lock by any thread, and only wake. */
+ * under the lock by any thread, and only wake; `hurry`: at once, not when it suits. */
 #ifndef PM_OUTBOX_H
 #define PM_OUTBOX_H
 
@@ -12,6 +12,8 @@
 
 /* A nacked message is sent again this often, at most. */
 #define PM_OUTBOX_TRIES 5
+/* What AMQP takes as the name of an exchange and as a routing key, in bytes. */
+#define PM_OUTBOX_NAME_MAX 255
 
 typedef struct pm_outbox pm_outbox;
 typedef struct pm_port pm_port;
@@ -47,24 +49,38 @@ typedef enum pm_port_state {
     PM_PORT_DOWN /* away or blocked: waiting for it makes no sense in a stop */
 } pm_port_state;
 
-panicmon_err pm_port_open(pm_port **out, pm_outbox *outbox, void (*wake)(void *user), void *user);
+panicmon_err pm_port_open(pm_port **out, pm_outbox *outbox, void (*wake)(void *user, bool hurry),
+                          void *user);
 /* Its messages go to another port; without one they are dropped (dropped_stopped), or stay in the
  * spool. */
 void pm_port_close(pm_port *port);
 void pm_port_set_state(pm_port *port, pm_port_state state);
-/* How many messages the port has to send, and how many of them may be sent at `now_ms`. */
-size_t pm_port_pending(pm_port *port);
-/* The next message to be sent, from now on in flight under the next delivery tag (1, 2, 3, ...).
- * NULL: none now; `*next_ms` is when to ask again. */
-const pm_message *pm_port_take(pm_port *port, int64_t now_ms, int64_t *next_ms);
-size_t pm_port_in_flight(pm_port *port);
-/* When the oldest message in flight was sent; PM_NEVER: none is. */
-int64_t pm_port_oldest(pm_port *port);
+/* How a port stands. */
+typedef struct pm_port_view {
+    size_t pending;   /* messages of its lanes, those in flight too */
+    size_t in_flight; /* sent and not confirmed */
+    int64_t oldest;   /* when the oldest in flight was sent; PM_NEVER: none is */
+    bool hurry;       /* somebody waits for its messages to be gone */
+} pm_port_view;
+
+pm_port_view pm_port_look(pm_port *port);
+/* Up to `most` of the next messages to be sent, from now on in flight under the next delivery tags
+ * (1, 2, 3, ...); no more once they have `bytes` bytes. Gives how many. `*next_ms` is when one that
+ * may not be sent yet may be. */
+size_t pm_port_take(pm_port *port, int64_t now_ms, const pm_message **list, size_t most,
+                    size_t bytes, int64_t *next_ms);
 /* The clock of what is in flight starts anew (the broker was blocked). */
 void pm_port_touch(pm_port *port, int64_t now_ms);
-/* What the broker said. Unknown tags are ignored. */
-void pm_port_acked(pm_port *port, uint64_t tag, bool multiple);
-void pm_port_nacked(pm_port *port, uint64_t tag, bool multiple, int64_t now_ms);
+
+/* What the broker said about a tag, or all up to it. */
+typedef struct pm_confirm {
+    uint64_t tag;
+    bool multiple;
+    bool refused; /* a nack */
+} pm_confirm;
+
+/* Unknown tags are ignored. */
+void pm_port_confirm(pm_port *port, const pm_confirm *list, size_t count, int64_t now_ms);
 /* A message that no queue was bound for; its confirm still follows. */
 void pm_port_returned(pm_port *port, const pm_message *message);
 /* The broker closed the channel over a message and said why. Drops what is in flight and named in

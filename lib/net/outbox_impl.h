@@ -53,18 +53,20 @@ struct pm_lane {
     size_t count;
     size_t in_flight;
     size_t with_request;
+    int64_t due; /* no request of it has an earlier deadline */
 };
 
 struct pm_port {
     pm_outbox *outbox;
     pm_port *next; /* of the outbox, oldest first */
-    void (*wake)(void *user);
+    void (*wake)(void *user, bool hurry);
     void *user;
     pm_port_state state;
     pm_lane *lanes;
     pm_lane *ready;
     pm_lane *last_ready;
-    size_t pending; /* messages of its lanes */
+    size_t pending;  /* messages of its lanes */
+    size_t flushing; /* of its lanes */
     pm_entry *flight;
     pm_entry *last_flight;
     size_t in_flight;

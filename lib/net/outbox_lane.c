@@ -62,10 +62,14 @@ static void finish_all(pm_request *first, panicmon_err status, const char *why)
 }
 
 /* With the lock held: takes off the requests whose deadline is not after `now_ms`, newest last. */
-static pm_request *take_late(pm_lane *lane, int64_t now_ms, int64_t *next_ms)
+static pm_request *take_late(pm_lane *lane, int64_t now_ms)
 {
     pm_request *late = NULL;
     size_t left = lane->with_request;
+    if (now_ms < lane->due) {
+        return NULL;
+    }
+    lane->due = PM_NEVER;
     for (pm_entry *at = lane->last; at != NULL && left > 0; at = at->prev) {
         pm_request *request = at->request;
         if (request == NULL) {
@@ -78,7 +82,7 @@ static pm_request *take_late(pm_lane *lane, int64_t now_ms, int64_t *next_ms)
             request->next = late;
             late = request;
         } else {
-            *next_ms = pm_earlier(*next_ms, request->deadline);
+            lane->due = pm_earlier(lane->due, request->deadline);
         }
     }
     return late;
@@ -94,21 +98,36 @@ static pm_entry *take_done(pm_lane *lane)
 
 int64_t pm_lane_collect(pm_lane *lane, int64_t now_ms)
 {
-    int64_t next_ms = PM_NEVER;
     pthread_mutex_lock(&lane->outbox->lock);
     pm_entry *done = take_done(lane);
-    pm_request *late = take_late(lane, now_ms, &next_ms);
+    pm_request *late = take_late(lane, now_ms);
+    int64_t next_ms = lane->with_request == 0 ? PM_NEVER : lane->due;
     pm_outbox_unlock(lane->outbox);
     finish_done(done);
     finish_all(late, PANICMON_ERR_TIMEOUT, "the broker has not confirmed it yet; it is kept");
     return next_ms;
 }
 
+/* With the lock held. */
+static void set_flushing(pm_lane *lane, bool flushing)
+{
+    pm_port *port = lane->port;
+    lane->flushing = flushing;
+    if (!flushing) {
+        port->flushing--;
+    } else {
+        port->flushing++;
+        if (lane->count > 0 && port->wake != NULL) {
+            port->wake(port->user, true);
+        }
+    }
+}
+
 void pm_lane_flush(pm_lane *lane, int64_t until_ms, const atomic_bool *give_up)
 {
     pm_outbox *outbox = lane->outbox;
     pthread_mutex_lock(&outbox->lock);
-    lane->flushing = true;
+    set_flushing(lane, true);
     while (lane->count > 0 && lane->port->state != PM_PORT_DOWN && !atomic_load(give_up)) {
         int64_t now = pm_mono_ms();
         if (now >= until_ms) {
@@ -117,17 +136,16 @@ void pm_lane_flush(pm_lane *lane, int64_t until_ms, const atomic_bool *give_up)
         (void)pm_cond_wait_until(&outbox->flushed, &outbox->lock,
                                  pm_earlier(until_ms, now + LOOK_MS));
     }
-    lane->flushing = false;
+    set_flushing(lane, false);
     pm_outbox_unlock(outbox);
 }
 
 void pm_lane_close(pm_lane *lane)
 {
     pm_outbox *outbox = lane->outbox;
-    int64_t next_ms = PM_NEVER;
     pthread_mutex_lock(&outbox->lock);
     pm_entry *done = take_done(lane);
-    pm_request *left = take_late(lane, PM_NEVER, &next_ms);
+    pm_request *left = take_late(lane, PM_NEVER);
     lane->open = false;
     lane->wake = NULL;
     lane->user = NULL;

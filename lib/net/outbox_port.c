@@ -9,7 +9,8 @@
 /* The first pause after a nack; it doubles with each. */
 #define NACK_FIRST_MS 100
 
-panicmon_err pm_port_open(pm_port **out, pm_outbox *outbox, void (*wake)(void *user), void *user)
+panicmon_err pm_port_open(pm_port **out, pm_outbox *outbox, void (*wake)(void *user, bool hurry),
+                          void *user)
 {
     pm_port *port = calloc(1, sizeof *port);
     if (port == NULL) {
@@ -91,20 +92,15 @@ void pm_port_set_state(pm_port *port, pm_port_state state)
     pm_outbox_unlock(outbox);
 }
 
-size_t pm_port_pending(pm_port *port)
+pm_port_view pm_port_look(pm_port *port)
 {
     pthread_mutex_lock(&port->outbox->lock);
-    size_t pending = port->pending;
+    pm_port_view view = {.pending = port->pending,
+                         .in_flight = port->in_flight,
+                         .oldest = port->flight == NULL ? PM_NEVER : port->flight->sent_ms,
+                         .hurry = port->flushing > 0};
     pm_outbox_unlock(port->outbox);
-    return pending;
-}
-
-size_t pm_port_in_flight(pm_port *port)
-{
-    pthread_mutex_lock(&port->outbox->lock);
-    size_t in_flight = port->in_flight;
-    pm_outbox_unlock(port->outbox);
-    return in_flight;
+    return view;
 }
 
 static void send_entry(pm_port *port, pm_entry *entry, int64_t now_ms)
@@ -138,21 +134,19 @@ static pm_lane *pop_ready(pm_port *port)
     return lane;
 }
 
-const pm_message *pm_port_take(pm_port *port, int64_t now_ms, int64_t *next_ms)
+/* With the lock held: the next message, of the lanes in turn; NULL: none now. */
+static pm_entry *take_next(pm_port *port, int64_t now_ms, int64_t *next_ms)
 {
-    pm_entry *taken = NULL;
-    pm_lane *last;
-    *next_ms = PM_NEVER;
-    pthread_mutex_lock(&port->outbox->lock);
-    last = port->last_ready;
-    while (taken == NULL && port->ready != NULL) { /* each lane once */
+    const pm_lane *last = port->last_ready;
+    while (port->ready != NULL) { /* each lane once */
         pm_lane *lane = pop_ready(port);
         pm_entry *entry = lane->unsent;
         if (lane->home == NULL && entry->not_before <= now_ms) {
-            taken = entry;
             send_entry(port, entry, now_ms);
             pm_lane_set_ready(lane);
-        } else if (lane->home == NULL) {
+            return entry;
+        }
+        if (lane->home == NULL) {
             *next_ms = pm_earlier(*next_ms, entry->not_before);
             pm_lane_set_ready(lane);
         } /* else it is made ready when it moves to its home */
@@ -160,16 +154,26 @@ const pm_message *pm_port_take(pm_port *port, int64_t now_ms, int64_t *next_ms)
             break;
         }
     }
-    pm_outbox_unlock(port->outbox);
-    return taken == NULL ? NULL : &taken->out;
+    return NULL;
 }
 
-int64_t pm_port_oldest(pm_port *port)
+size_t pm_port_take(pm_port *port, int64_t now_ms, const pm_message **list, size_t most,
+                    size_t bytes, int64_t *next_ms)
 {
+    size_t count = 0;
+    size_t taken = 0;
+    *next_ms = PM_NEVER;
     pthread_mutex_lock(&port->outbox->lock);
-    int64_t oldest = port->flight == NULL ? PM_NEVER : port->flight->sent_ms;
+    while (count < most && taken < bytes) {
+        const pm_entry *entry = take_next(port, now_ms, next_ms);
+        if (entry == NULL) {
+            break;
+        }
+        taken += entry->size;
+        list[count++] = &entry->out;
+    }
     pm_outbox_unlock(port->outbox);
-    return oldest;
+    return count;
 }
 
 void pm_port_touch(pm_port *port, int64_t now_ms)
@@ -213,40 +217,46 @@ static pm_entry *take_flight(pm_port *port, uint64_t tag, bool multiple)
     return taken;
 }
 
-void pm_port_acked(pm_port *port, uint64_t tag, bool multiple)
+/* With the lock held, on a message that was taken off the flight. */
+static void settle_acked(pm_entry *entry)
 {
-    pm_outbox *outbox = port->outbox;
-    pthread_mutex_lock(&outbox->lock);
-    pm_entry *at = take_flight(port, tag, multiple);
-    while (at != NULL) {
-        pm_entry *next = at->after;
-        pm_entry_settle(at, at->returned ? PANICMON_ERR_NOENT : PANICMON_OK,
-                        at->returned ? &outbox->counts->dropped_returned : NULL);
-        at = next;
-    }
-    pm_outbox_unlock(outbox);
+    pm_sink_counts *counts = entry->lane->outbox->counts;
+    pm_entry_settle(entry, entry->returned ? PANICMON_ERR_NOENT : PANICMON_OK,
+                    entry->returned ? &counts->dropped_returned : NULL);
 }
 
-void pm_port_nacked(pm_port *port, uint64_t tag, bool multiple, int64_t now_ms)
+/* Likewise: it is sent again after a pause, but not for ever. */
+static void settle_nacked(pm_entry *entry, int64_t now_ms)
 {
-    pm_outbox *outbox = port->outbox;
-    pthread_mutex_lock(&outbox->lock);
-    pm_entry *at = take_flight(port, tag, multiple);
-    while (at != NULL) {
-        pm_entry *next = at->after;
-        at->after = NULL;
-        at->not_before = now_ms + ((int64_t)NACK_FIRST_MS << at->tries);
-        at->tries++;
-        if (at->tries < PM_OUTBOX_TRIES) {
-            pm_entry_unsend(at);
-        } else {
-            outbox->note_nacked++;
-            at->returned = false;
-            pm_entry_settle(at, PANICMON_ERR_AMQP, &outbox->counts->dropped_failed);
-        }
-        at = next;
+    pm_outbox *outbox = entry->lane->outbox;
+    entry->not_before = now_ms + ((int64_t)NACK_FIRST_MS << entry->tries);
+    entry->tries++;
+    if (entry->tries < PM_OUTBOX_TRIES) {
+        pm_entry_unsend(entry);
+    } else {
+        outbox->note_nacked++;
+        entry->returned = false;
+        pm_entry_settle(entry, PANICMON_ERR_AMQP, &outbox->counts->dropped_failed);
     }
-    pm_outbox_unlock(outbox);
+}
+
+void pm_port_confirm(pm_port *port, const pm_confirm *list, size_t count, int64_t now_ms)
+{
+    pthread_mutex_lock(&port->outbox->lock);
+    for (size_t i = 0; i < count; i++) {
+        pm_entry *at = take_flight(port, list[i].tag, list[i].multiple);
+        while (at != NULL) {
+            pm_entry *next = at->after;
+            at->after = NULL;
+            if (list[i].refused) {
+                settle_nacked(at, now_ms);
+            } else {
+                settle_acked(at);
+            }
+            at = next;
+        }
+    }
+    pm_outbox_unlock(port->outbox);
 }
 
 static bool is_same(const pm_message *a, const pm_message *b)

@@ -63,6 +63,13 @@ static void clear(outcome *at)
     pm_request_clear(&at->request);
 }
 
+static void count_wake_port(void *user, bool hurry)
+{
+    (void)user;
+    (void)hurry;
+    wakes++;
+}
+
 static pm_outbox *open_outbox(size_t limit, const char *spool)
 {
     pm_outbox *outbox = NULL;
@@ -77,7 +84,7 @@ static pm_outbox *open_outbox(size_t limit, const char *spool)
 static pm_port *open_port(pm_outbox *outbox)
 {
     pm_port *port = NULL;
-    ck_assert_int_eq(pm_port_open(&port, outbox, count_wake, NULL), PANICMON_OK);
+    ck_assert_int_eq(pm_port_open(&port, outbox, count_wake_port, NULL), PANICMON_OK);
     return port;
 }
 
@@ -89,6 +96,25 @@ static pm_lane *open_lane(pm_port *port, const char *name)
     return lane;
 }
 
+/* One message; NULL: none now. */
+static const pm_message *take(pm_port *port, int64_t now_ms, int64_t *next_ms)
+{
+    const pm_message *message = NULL;
+    return pm_port_take(port, now_ms, &message, 1, SIZE_MAX, next_ms) == 0 ? NULL : message;
+}
+
+static void acked(pm_port *port, uint64_t tag, bool multiple)
+{
+    const pm_confirm confirm = {.tag = tag, .multiple = multiple};
+    pm_port_confirm(port, &confirm, 1, 0);
+}
+
+static void nacked(pm_port *port, uint64_t tag, bool multiple, int64_t now_ms)
+{
+    const pm_confirm confirm = {.tag = tag, .multiple = multiple, .refused = true};
+    pm_port_confirm(port, &confirm, 1, now_ms);
+}
+
 static int64_t waiting(void)
 {
     return counts.produced - counts.confirmed - counts.dropped;
@@ -97,7 +123,7 @@ static int64_t waiting(void)
 static void expect_next(pm_port *port, const char *body)
 {
     int64_t next;
-    const pm_message *message = pm_port_take(port, 0, &next);
+    const pm_message *message = take(port, 0, &next);
     if (body == NULL) {
         ck_assert_ptr_null(message);
     } else {
@@ -123,21 +149,21 @@ START_TEST(messages_leave_in_order_and_confirms_finish_them)
         expect_next(port, bodies[i]);
     }
     expect_next(port, NULL);
-    ck_assert_uint_eq(pm_port_in_flight(port), 4);
-    pm_port_acked(port, 2, false);
-    pm_port_acked(port, 9, false); /* never sent */
+    ck_assert_uint_eq(pm_port_look(port).in_flight, 4);
+    acked(port, 2, false);
+    acked(port, 9, false); /* never sent */
     (void)pm_lane_collect(lane, 0);
     ck_assert_int_eq(at[1].times, 1);
     ck_assert_int_eq(at[1].status, PANICMON_OK);
     ck_assert_int_eq(at[0].times, 0);
-    pm_port_acked(port, 3, true);
+    acked(port, 3, true);
     ck_assert_int_eq(pm_lane_collect(lane, 0), 1000);
     ck_assert_int_eq(at[0].times + at[2].times, 2);
     ck_assert_int_eq(at[3].times, 0);
     ck_assert_int_eq(pm_lane_collect(lane, 1000), PM_NEVER);
     ck_assert_int_eq(at[3].status, PANICMON_ERR_TIMEOUT);
     ck_assert_int_eq(waiting(), 1); /* kept */
-    pm_port_acked(port, 0, true);
+    acked(port, 0, true);
     ck_assert_int_eq(waiting(), 0);
     ck_assert_int_eq(counts.confirmed, 4);
     pm_lane_close(lane);
@@ -161,13 +187,13 @@ START_TEST(a_lost_connection_sends_again_in_order)
     add(lane, &at[2], "2");
     expect_next(port, "0");
     expect_next(port, "1");
-    pm_port_acked(port, 2, false);
+    acked(port, 2, false);
     pm_port_lost(port);
-    ck_assert_uint_eq(pm_port_in_flight(port), 0);
-    ck_assert_int_eq(pm_port_oldest(port), PM_NEVER);
+    ck_assert_uint_eq(pm_port_look(port).in_flight, 0);
+    ck_assert_int_eq(pm_port_look(port).oldest, PM_NEVER);
     expect_next(port, "0");
     expect_next(port, "2");
-    pm_port_acked(port, 2, true);
+    acked(port, 2, true);
     (void)pm_lane_collect(lane, 0);
     ck_assert_int_eq(counts.confirmed, 3);
     ck_assert_int_eq(waiting(), 0);
@@ -191,12 +217,12 @@ START_TEST(returned_and_refused_messages_fail)
     pm_lane *lane = open_lane(port, "a");
     add(lane, &at[0], "same");
     add(lane, &at[1], "same");
-    const pm_message *sent = pm_port_take(port, 0, &next);
+    const pm_message *sent = take(port, 0, &next);
     const pm_message copy = *sent;
-    (void)pm_port_take(port, 0, &next);
+    (void)take(port, 0, &next);
     pm_port_returned(port, &copy);
-    pm_port_acked(port, 1, false);
-    pm_port_acked(port, 2, false);
+    acked(port, 1, false);
+    acked(port, 2, false);
     (void)pm_lane_collect(lane, 0);
     ck_assert_int_eq(at[0].status, PANICMON_ERR_NOENT);
     ck_assert_str_eq(at[0].why, "no queue is bound for key of the exchange raw_data");
@@ -204,10 +230,10 @@ START_TEST(returned_and_refused_messages_fail)
     ck_assert_int_eq(counts.dropped_returned, 1);
     add(lane, &at[2], "bad");
     for (uint64_t i = 0; i < PM_OUTBOX_TRIES; i++) {
-        ck_assert_ptr_nonnull(pm_port_take(port, now, &next));
-        pm_port_nacked(port, 3 + i, false, now);
+        ck_assert_ptr_nonnull(take(port, now, &next));
+        nacked(port, 3 + i, false, now);
         if (i + 1 < PM_OUTBOX_TRIES) { /* not before its pause is over */
-            ck_assert_ptr_null(pm_port_take(port, now, &next));
+            ck_assert_ptr_null(take(port, now, &next));
             ck_assert_int_gt(next, now);
             now = next;
         }
@@ -236,7 +262,7 @@ START_TEST(a_message_that_closes_the_channel_goes_alone)
     add_to(lane, &at[1], "none", "1");
     add(lane, &at[2], "22");
     add(lane, &at[3], "333");
-    while (pm_port_take(port, 0, &next) != NULL) {
+    while (take(port, 0, &next) != NULL) {
     }
     pm_port_refused(port, "404 NOT_FOUND - no exchange 'none' in vhost '/'");
     pm_port_refused(port, "406 - message size 2 is larger than configured max size 1");
@@ -247,7 +273,7 @@ START_TEST(a_message_that_closes_the_channel_goes_alone)
     ck_assert_int_eq(counts.dropped_failed, 2);
     expect_next(port, "0");
     expect_next(port, "333");
-    pm_port_acked(port, 2, true);
+    acked(port, 2, true);
     pm_lane_close(lane);
     pm_port_close(port);
     ck_assert_int_eq(waiting(), 0);
@@ -328,14 +354,14 @@ START_TEST(what_cannot_be_kept_fails_at_once)
     ck_assert_int_eq(counts.dropped_failed, 1);
     add(lane, &at[1], "first");
     add(lane, &at[2], "second");
-    ck_assert_ptr_nonnull(pm_port_take(port, 0, &next));
-    while (pm_port_take(port, 0, &next) != NULL) {
+    ck_assert_ptr_nonnull(take(port, 0, &next));
+    while (take(port, 0, &next) != NULL) {
     }
     big[400] = '\0'; /* all that is there is in flight */
     add(lane, &at[3], big);
     ck_assert_int_eq(at[3].status, PANICMON_ERR_LIMIT);
     ck_assert_int_ge(counts.dropped_full, 1);
-    pm_port_acked(port, 0, true);
+    acked(port, 0, true);
     ck_assert_int_eq(waiting(), 0);
     pm_lane_close(lane);
     pm_port_close(port);
@@ -363,7 +389,7 @@ START_TEST(a_closed_channel_leaves_its_messages_to_another)
     ck_assert_int_eq(at[0].status, PANICMON_ERR_CANCELED);
     pm_port_close(port);
     ck_assert_int_eq(waiting(), 2);
-    ck_assert_uint_eq(pm_port_pending(control), 2);
+    ck_assert_uint_eq(pm_port_look(control).pending, 2);
     expect_next(control, "0");
     /* A new channel of that name: its messages follow those of the old one, never overtake. */
     port = open_port(outbox);
@@ -371,11 +397,11 @@ START_TEST(a_closed_channel_leaves_its_messages_to_another)
     add(lane, &at[2], "2");
     expect_next(port, NULL);
     expect_next(control, NULL); /* it goes home first */
-    pm_port_acked(control, 1, false);
+    acked(control, 1, false);
     expect_next(control, NULL);
     expect_next(port, "1");
     expect_next(port, "2");
-    pm_port_acked(port, 2, true);
+    acked(port, 2, true);
     (void)pm_lane_collect(lane, 0);
     ck_assert_int_eq(at[2].status, PANICMON_OK);
     ck_assert_int_eq(counts.confirmed, 3);
@@ -407,7 +433,7 @@ START_TEST(a_channel_that_goes_before_its_lane_came_home_loses_nothing)
     pm_lane_close(second);
     pm_port_close(port);
     expect_next(control, "1");
-    pm_port_acked(control, 0, true);
+    acked(control, 0, true);
     ck_assert_int_eq(counts.confirmed, 2);
     pm_port_close(control);
     pm_outbox_free(outbox);
@@ -466,8 +492,8 @@ static void fill(int total, int confirmed)
         add(lane, &at[i], body);
     }
     for (int i = 0; i < confirmed; i++) {
-        ck_assert_ptr_nonnull(pm_port_take(port, 0, &next));
-        pm_port_acked(port, (uint64_t)i + 1, false);
+        ck_assert_ptr_nonnull(take(port, 0, &next));
+        acked(port, (uint64_t)i + 1, false);
     }
     pm_lane_close(lane);
     pm_port_close(port);
@@ -489,14 +515,14 @@ static int drain(int first)
     const pm_message *message;
     pm_outbox *outbox = open_outbox(1 << 20, directory);
     pm_port *port = open_port(outbox);
-    while ((message = pm_port_take(port, 0, &next)) != NULL) {
+    while ((message = take(port, 0, &next)) != NULL) {
         ck_assert_int_eq(atoi(message->body), first + found);
         ck_assert_str_eq(message->routing_key, "key");
         ck_assert_str_eq(message->exchange, "raw_data");
         found++;
     }
     ck_assert_int_eq(waiting(), found);
-    pm_port_acked(port, 0, true);
+    acked(port, 0, true);
     ck_assert_int_eq(waiting(), 0);
     pm_port_close(port);
     pm_outbox_free(outbox);
@@ -530,7 +556,7 @@ START_TEST(replayed_messages_come_before_newer_ones_of_their_channel)
     expect_next(port, "1");
     expect_next(port, "2");
     expect_next(port, "3");
-    pm_port_acked(port, 3, true);
+    acked(port, 3, true);
     pm_lane_close(lane);
     pm_port_close(port);
     pm_port_close(control);
@@ -603,7 +629,7 @@ START_TEST(a_cut_among_confirms_loses_nothing_that_waits)
         write_file(path, bytes, (size_t)len);
         pm_outbox *outbox = open_outbox(1 << 20, directory);
         pm_port *port = open_port(outbox);
-        int first = atoi(pm_port_take(port, 0, &next)->body);
+        int first = atoi(take(port, 0, &next)->body);
         ck_assert(last == -1 ? first == 3 : first == last || first == last - 1);
         last = first;
         ck_assert_int_eq(waiting(), 6 - first);
@@ -720,7 +746,7 @@ START_TEST(the_spool_does_not_grow_without_end)
     memset(&counts, 0, sizeof counts);
     outbox = open_outbox(1 << 20, directory);
     port = open_port(outbox);
-    ck_assert_str_eq(pm_port_take(port, 0, &next)->body, "stays");
+    ck_assert_str_eq(take(port, 0, &next)->body, "stays");
     pm_port_close(port);
     pm_outbox_free(outbox);
     remove_directory();
@@ -750,6 +776,12 @@ static void count_done(pm_request *request)
 static void wake_nobody(void *user)
 {
     (void)user;
+}
+
+static void wake_nobody_port(void *user, bool hurry)
+{
+    (void)user;
+    (void)hurry;
 }
 
 static void write_many(void *arg)
@@ -783,7 +815,7 @@ START_TEST(many_threads_and_one_port_keep_order_and_count)
     int expected[THREADS] = {0};
     pm_outbox *outbox = open_outbox(64 << 20, NULL);
     pm_port *port = NULL;
-    ck_assert_int_eq(pm_port_open(&port, outbox, wake_nobody, NULL), PANICMON_OK);
+    ck_assert_int_eq(pm_port_open(&port, outbox, wake_nobody_port, NULL), PANICMON_OK);
     for (int i = 0; i < THREADS; i++) {
         writers[i] = (writer){.outbox = outbox, .port = port, .index = i};
         ck_assert_int_eq(pm_thread_start(&threads[i], "w", PM_STACK_SMALL, write_many, &writers[i]),
@@ -794,7 +826,7 @@ START_TEST(many_threads_and_one_port_keep_order_and_count)
     int losses = 0;
     while (left > 0) {
         int64_t next;
-        const pm_message *message = pm_port_take(port, pm_mono_ms(), &next);
+        const pm_message *message = take(port, pm_mono_ms(), &next);
         if (message == NULL) {
             (void)usleep(100);
         } else if (++tag % 97 == 0 && losses < 20) {
@@ -804,7 +836,7 @@ START_TEST(many_threads_and_one_port_keep_order_and_count)
         } else {
             int lane = message->exchange[4] - '0';
             ck_assert_int_eq(atoi(message->body), expected[lane]++);
-            pm_port_acked(port, tag, false);
+            acked(port, tag, false);
             left--;
         }
     }

@@ -1,0 +1,28 @@
+/* amqp_batch.h (internal to the broker side): messages as the frames of Basic.Publish, many of them
+ * in one write. rabbitmq-c takes three writes a message. For a plain TCP connection whose channel
+ * is open, and only while rabbitmq-c is in none of its calls: it writes whole frames, as this does.
+ * Knows no rabbitmq-c. Belongs to the thread of its connection. */
+#ifndef PM_AMQP_BATCH_H
+#define PM_AMQP_BATCH_H
+
+#include "base/buf.h"
+#include "net/outbox.h"
+
+/* Bytes of one write, more or less. A socket that polls as writable takes this much. */
+#define PM_BATCH_SIZE ((size_t)16384)
+
+typedef struct pm_batch {
+    int fd;
+    int stop_fd; /* readable: give up */
+    uint16_t channel;
+    size_t frame_max; /* bytes of a frame, its head and end included */
+    int64_t stuck_ms; /* a socket that takes nothing for so long is dead */
+    pm_buf out;       /* between two calls it is empty, and keeps its memory */
+} pm_batch;
+
+/* Sends the messages, persistent and mandatory. Waits while the socket takes nothing. Gives 0, or
+ * an errno after which the connection is useless: ETIMEDOUT, ECANCELED when told to stop. */
+int pm_batch_send(pm_batch *batch, const pm_message *const *list, size_t count);
+void pm_batch_free(pm_batch *batch);
+
+#endif
