@@ -25,7 +25,10 @@
     X(lag_us_p99)                                                                                  \
     X(lag_us_max)
 
-#define ALL_FIGURES(X) PM_FIGURES(X) MESSAGE_FIGURES(X) PM_FIGURES_MORE(X) TIME_FIGURES(X)
+#define LATER_FIGURES(X) X(messages_dropped_superseded)
+
+#define ALL_FIGURES(X)                                                                             \
+    PM_FIGURES(X) MESSAGE_FIGURES(X) PM_FIGURES_MORE(X) TIME_FIGURES(X) LATER_FIGURES(X)
 
 enum {
 #define PM_X(name) figure_##name,
@@ -53,6 +56,7 @@ static void read_messages(const pm_sink_counts *counts, int64_t *values)
     values[figure_messages_dropped_returned] = atomic_load(&counts->dropped_returned);
     values[figure_messages_dropped_failed] = atomic_load(&counts->dropped_failed);
     values[figure_messages_dropped_stopped] = atomic_load(&counts->dropped_stopped);
+    values[figure_messages_dropped_superseded] = atomic_load(&counts->dropped_superseded);
     values[figure_messages_produced] = atomic_load(&counts->produced);
     values[figure_messages_waiting] = values[figure_messages_produced] -
                                       values[figure_messages_confirmed] -

@@ -161,12 +161,13 @@ void pm_entry_unsend(pm_entry *entry)
         pm_lane_move(lane, lane->home);
     }
     pm_lane_set_ready(lane);
+    pm_newest_unsent(entry);
 }
 
-/* Enters a message as the newest of all and of its lane. */
-static void link_entry(pm_outbox *outbox, pm_entry *entry)
+void pm_entry_link(pm_entry *entry)
 {
     pm_lane *lane = entry->lane;
+    pm_outbox *outbox = lane->outbox;
     entry->older = outbox->newest;
     entry->prev = lane->last;
     if (outbox->newest == NULL) {
@@ -194,6 +195,10 @@ static void link_entry(pm_outbox *outbox, pm_entry *entry)
 static void unlink_entry(pm_outbox *outbox, pm_entry *entry)
 {
     pm_lane *lane = entry->lane;
+    pm_newest_leave(entry);
+    if (outbox->moving == entry) {
+        outbox->moving = entry->newer;
+    }
     if (lane->unsent == entry) {
         lane->unsent = skip_in_flight(entry->next);
         if (lane->unsent == NULL) {
@@ -252,8 +257,7 @@ void pm_entry_settle(pm_entry *entry, panicmon_err status, atomic_int_fast64_t *
 
 /* ---- taking messages in ---- */
 
-/* Drops the oldest messages until `size` more bytes fit; false when they never will. */
-static bool make_room(pm_outbox *outbox, size_t size)
+bool pm_outbox_make_room(pm_outbox *outbox, size_t size)
 {
     pm_entry *at = outbox->oldest;
     while (at != NULL && outbox->bytes + size > outbox->limit) {
@@ -279,8 +283,8 @@ static const char *put(char **at, const char *text, size_t len)
     return start;
 }
 
-static pm_entry *make_entry(const pm_outbox *outbox, const char *exchange, const char *routing_key,
-                            const char *body, size_t len)
+pm_entry *pm_entry_make(const pm_outbox *outbox, const char *exchange, const char *routing_key,
+                        const char *body, size_t len)
 {
     size_t exchange_len = strlen(exchange);
     size_t key_len = strlen(routing_key);
@@ -299,36 +303,16 @@ static pm_entry *make_entry(const pm_outbox *outbox, const char *exchange, const
     return entry;
 }
 
-/* Writes all that is kept to a new segment, so that the others can go. */
-static void compact(pm_outbox *outbox)
+bool pm_outbox_can_name(const char *exchange, const char *routing_key)
 {
-    if (!pm_spool_compact_begin(outbox->spool)) {
-        return;
-    }
-    bool whole = true;
-    for (pm_entry *at = outbox->oldest; at != NULL; at = at->newer) {
-        uint64_t segment = pm_spool_add(outbox->spool, at->seq, at->lane->name, &at->out);
-        whole = whole && segment != 0;
-        at->segment = segment != 0 ? segment : at->segment;
-    }
-    pm_spool_compact_end(outbox->spool, whole);
-}
-
-static void write_spool(pm_outbox *outbox, pm_entry *entry)
-{
-    if (outbox->spool != NULL) {
-        if (pm_spool_is_wasteful(outbox->spool, outbox->bytes)) {
-            compact(outbox);
-        }
-        entry->segment = pm_spool_add(outbox->spool, entry->seq, entry->lane->name, &entry->out);
-    }
+    return strlen(exchange) <= PM_OUTBOX_NAME_MAX && strlen(routing_key) <= PM_OUTBOX_NAME_MAX;
 }
 
 void pm_lane_add(pm_lane *lane, pm_request *request)
 {
     pm_outbox *outbox = lane->outbox;
     pm_entry *entry =
-        make_entry(outbox, request->target, request->name, request->in.data, request->in.len);
+        pm_entry_make(outbox, request->target, request->name, request->in.data, request->in.len);
     panicmon_err status = PANICMON_OK;
     const char *why = "out of memory";
     atomic_int_fast64_t *reason = &outbox->counts->dropped_failed;
@@ -336,10 +320,13 @@ void pm_lane_add(pm_lane *lane, pm_request *request)
     pthread_mutex_lock(&outbox->lock);
     if (entry == NULL) {
         status = PANICMON_ERR_NOMEM;
+    } else if (!pm_outbox_can_name(request->target, request->name)) {
+        status = PANICMON_ERR_LIMIT;
+        why = "the exchange or the routing key has more than 255 bytes";
     } else if (entry->size > outbox->limit) {
         status = PANICMON_ERR_LIMIT;
         why = "the message is larger than broker.buffer";
-    } else if (!make_room(outbox, entry->size) && !entry->keep) {
+    } else if (!pm_outbox_make_room(outbox, entry->size) && !entry->keep) {
         status = PANICMON_ERR_LIMIT;
         why = "the buffer is full";
         reason = &outbox->counts->dropped_full;
@@ -349,8 +336,11 @@ void pm_lane_add(pm_lane *lane, pm_request *request)
         entry->request = request;
         entry->seq = outbox->next_seq++;
         lane->due = pm_earlier(lane->due, request->deadline);
-        write_spool(outbox, entry);
-        link_entry(outbox, entry);
+        if (outbox->spool != NULL) {
+            entry->segment = pm_spool_add(outbox->spool, entry->seq, lane->name, &entry->out);
+        }
+        pm_entry_link(entry);
+        pm_newest_enter(entry);
         if (lane->port->wake != NULL && lane->port->user != lane->user) {
             lane->port->wake(lane->port->user, false);
         }
@@ -390,26 +380,6 @@ pm_lane *pm_lane_of(pm_outbox *outbox, const char *name, pm_port *port)
     return lane;
 }
 
-static bool replay(void *user, uint64_t seq, uint64_t segment, const char *name,
-                   const pm_message *message)
-{
-    pm_outbox *outbox = user;
-    pm_entry *entry =
-        make_entry(outbox, message->exchange, message->routing_key, message->body, message->len);
-    pm_lane *lane = entry == NULL ? NULL : pm_lane_of(outbox, name, &outbox->limbo);
-    if (lane == NULL) {
-        free(entry);
-        return false;
-    }
-    entry->lane = lane;
-    entry->seq = seq;
-    entry->segment = segment;
-    atomic_fetch_add(&outbox->counts->produced, 1);
-    link_entry(outbox, entry);
-    (void)make_room(outbox, 0);
-    return true;
-}
-
 panicmon_err pm_outbox_new(pm_outbox **out, const pm_outbox_options *options, panicmon_error **err)
 {
     pm_outbox *outbox = calloc(1, sizeof *outbox);
@@ -428,8 +398,7 @@ panicmon_err pm_outbox_new(pm_outbox **out, const pm_outbox_options *options, pa
         status = pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
     if (status == PANICMON_OK && options->spool_dir != NULL) {
-        status = pm_spool_open(&outbox->spool, options->spool_dir, replay, outbox,
-                               &outbox->next_seq, err);
+        status = pm_outbox_open_spool(outbox, options->spool_dir, err);
     }
     if (status != PANICMON_OK) {
         pm_outbox_free(outbox);
@@ -457,6 +426,7 @@ void pm_outbox_free(pm_outbox *outbox)
     if (outbox == NULL) {
         return;
     }
+    pm_spool_close(outbox->spool);                     /* its thread looks at the messages */
     for (pm_entry *at = outbox->oldest; at != NULL;) { /* only with a spool, where they stay */
         pm_entry *next = at->newer;
         unlink_entry(outbox, at);
@@ -464,8 +434,8 @@ void pm_outbox_free(pm_outbox *outbox)
         free(at);
         at = next;
     }
-    pm_spool_close(outbox->spool);
     pm_map_free(&outbox->named);
+    pm_map_free(&outbox->newest_of);
     free(outbox->keep);
     panicmon_log_free(outbox->log);
     (void)pthread_cond_destroy(&outbox->flushed);

@@ -29,7 +29,8 @@ typedef struct pm_message {
 
 typedef struct pm_outbox_options {
     size_t limit;           /* bytes of all messages together */
-    const char *keep;       /* messages of this exchange are never dropped for room */
+    const char *keep;       /* messages of this exchange are never dropped for room, but a newer one
+                               of the same routing key takes the place of one that waits */
     const char *spool_dir;  /* NULL: no spool */
     pm_sink_counts *counts; /* outlive the outbox */
 } pm_outbox_options;

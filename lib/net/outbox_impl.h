@@ -28,6 +28,7 @@ typedef struct pm_entry {
     bool in_flight;
     bool returned;
     bool keep;
+    bool superseded;
     panicmon_err status; /* the outcome, on the done list */
     char memory[];
 } pm_entry;
@@ -80,8 +81,10 @@ struct pm_outbox {
     char *keep;
     pm_sink_counts *counts;
     panicmon_log *log;
-    pm_spool *spool; /* has its own lock, taken after this one */
-    pm_map named;    /* name -> lane */
+    pm_spool *spool;  /* has its own lock, taken after this one; its thread takes this one first */
+    pm_map named;     /* name -> lane */
+    pm_map newest_of; /* routing key -> newest message of the exchange `keep` */
+    pm_entry *moving; /* the next that a compaction of the spool looks at; NULL: none left */
     pm_port *ports;
     pm_port limbo; /* holds the lanes while there is no port */
     pm_entry *oldest;
@@ -96,11 +99,26 @@ struct pm_outbox {
 
 /* Unlocks, then writes the records that came up meanwhile. */
 void pm_outbox_unlock(pm_outbox *outbox);
+/* A message in one allocation; NULL without memory. */
+pm_entry *pm_entry_make(const pm_outbox *outbox, const char *exchange, const char *routing_key,
+                        const char *body, size_t len);
+/* Enters a message as the newest of all and of its lane. */
+void pm_entry_link(pm_entry *entry);
+/* Whether AMQP can name the exchange and the routing key. */
+bool pm_outbox_can_name(const char *exchange, const char *routing_key);
+/* Drops the oldest messages until `size` more bytes fit; false when they never will. */
+bool pm_outbox_make_room(pm_outbox *outbox, size_t size);
+/* outbox_spool.c: opens the spool and takes in what it holds. */
+panicmon_err pm_outbox_open_spool(pm_outbox *outbox, const char *dir, panicmon_error **err);
 /* Ends the way of a message: takes it out and counts it. `reason` is one of the dropped counters;
  * NULL: confirmed. Its lane may be gone afterwards. */
 void pm_entry_settle(pm_entry *entry, panicmon_err status, atomic_int_fast64_t *reason);
-/* Marks a message that was in flight as waiting again. */
+/* Marks a message that was in flight as waiting again; it may be gone afterwards. */
 void pm_entry_unsend(pm_entry *entry);
+/* outbox_newest.c: a message was taken in; was taken out; waits again, which may be its end. */
+void pm_newest_enter(pm_entry *entry);
+void pm_newest_leave(const pm_entry *entry);
+void pm_newest_unsent(pm_entry *entry);
 /* Enters the lane in its port's list of lanes to be sent, when it has something for it. */
 void pm_lane_set_ready(pm_lane *lane);
 /* The named lane if no channel has it, else a new one on `port`; NULL without memory. */

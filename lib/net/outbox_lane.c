@@ -41,6 +41,8 @@ static void finish_done(pm_entry *done)
                           done->out.routing_key, done->out.exchange);
         } else if (done->status == PANICMON_ERR_LIMIT) {
             pm_buf_text(&why, "dropped: the buffer is full");
+        } else if (done->superseded) {
+            pm_buf_text(&why, "a newer message took its place");
         } else if (done->status != PANICMON_OK) {
             pm_buf_text(&why, "refused by the broker");
         }

@@ -44,6 +44,7 @@ typedef struct pm_sink_counts {
     atomic_int_fast64_t dropped_returned; /* no queue was bound */
     atomic_int_fast64_t dropped_failed;  /* refused for good: callback or write failed, too large */
     atomic_int_fast64_t dropped_stopped; /* still waiting at the end */
+    atomic_int_fast64_t dropped_superseded; /* a newer one was sent in its place */
 } pm_sink_counts;
 
 /* The head of every sink; kinds embed it as their first member. */

@@ -23,6 +23,7 @@
 #define SEGMENT_SIZE ((size_t)8 << 20)
 /* Settled bytes that are no reason yet to write anew what is live. */
 #define WASTE_MIN ((size_t)32 << 20)
+
 void pm_segment_name(uint64_t number, char name[PM_SEGMENT_NAME])
 {
     (void)snprintf(name, PM_SEGMENT_NAME, "%020" PRIu64 ".seg", number);
@@ -168,6 +169,22 @@ uint64_t pm_spool_add(pm_spool *spool, uint64_t seq, const char *lane, const pm_
     return number;
 }
 
+uint64_t pm_spool_add_again(pm_spool *spool, uint64_t seq, const char *lane,
+                            const pm_message *message, uint64_t number)
+{
+    uint64_t added = pm_spool_add(spool, seq, lane, message);
+    if (added == 0) {
+        return number;
+    }
+    pthread_mutex_lock(&spool->lock);
+    pm_segment *of = pm_segment_find(spool, number);
+    if (of != NULL) {
+        of->live--;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    return added;
+}
+
 void pm_spool_settled(pm_spool *spool, uint64_t number, uint64_t seq)
 {
     pm_buf record = {0};
@@ -183,47 +200,6 @@ void pm_spool_settled(pm_spool *spool, uint64_t number, uint64_t seq)
     pm_buf_free(&record);
 }
 
-/* ---- compaction ---- */
-
-bool pm_spool_is_wasteful(pm_spool *spool, size_t live)
-{
-    pthread_mutex_lock(&spool->lock);
-    bool wasteful = spool->bytes > WASTE_MIN && spool->bytes / 3 > live;
-    pthread_mutex_unlock(&spool->lock);
-    return wasteful;
-}
-
-bool pm_spool_compact_begin(pm_spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    if (spool->last != NULL) {
-        end_segment(spool);
-    }
-    const pm_segment *begun = begin_segment(spool);
-    if (begun != NULL) {
-        spool->compacting = begun->number;
-    }
-    pthread_mutex_unlock(&spool->lock);
-    return begun != NULL;
-}
-
-void pm_spool_compact_end(pm_spool *spool, bool whole)
-{
-    pthread_mutex_lock(&spool->lock);
-    for (pm_segment *at = spool->first; at != NULL && whole; at = at->next) {
-        if (at->number >= spool->compacting && at->fd >= 0) {
-            whole = fdatasync(at->fd) == 0;
-        }
-    }
-    while (whole && spool->first != NULL && spool->first->number < spool->compacting) {
-        pm_segment *next = spool->first->next;
-        remove_segment(spool, spool->first);
-        spool->first = next;
-    }
-    spool->compacting = 0;
-    pthread_mutex_unlock(&spool->lock);
-}
-
 /* ---- bringing it to the disk ---- */
 
 static void release_synced(pm_spool *spool)
@@ -237,10 +213,11 @@ static void release_synced(pm_spool *spool)
 }
 
 /* With the lock held, which it gives up meanwhile. The descriptor is a copy, because the segment
- * may go while it is written out. */
-static void sync_all(pm_spool *spool)
+ * may go while it is written out. False: something is not on the disk. */
+static bool sync_all(pm_spool *spool)
 {
     pm_segment *at = spool->first;
+    bool good = true;
     if (spool->dir_dirty) {
         spool->dir_dirty = false;
         pthread_mutex_unlock(&spool->lock);
@@ -266,9 +243,52 @@ static void sync_all(pm_spool *spool)
                     strerrordesc_np(failed));
         }
         pthread_mutex_lock(&spool->lock);
-        at = failed != 0 ? NULL : spool->first;
+        good = failed == 0;
+        at = good ? spool->first : NULL;
     }
     release_synced(spool);
+    return good;
+}
+
+/* ---- compaction ---- */
+
+/* With the lock held, which it gives up meanwhile. */
+static bool is_wasteful(pm_spool *spool)
+{
+    if (spool->bytes <= WASTE_MIN) {
+        return false;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    size_t live = spool->owner.live(spool->owner.user);
+    pthread_mutex_lock(&spool->lock);
+    return spool->bytes / 3 > live;
+}
+
+/* Writes anew, to new segments, what is live in the others, so that these can go once the new ones
+ * are on the disk. With the lock held, which it gives up meanwhile. A stop in between leaves some
+ * messages twice, which reading tells by their seq. */
+static void compact(pm_spool *spool)
+{
+    bool more = true;
+    if (spool->last != NULL) {
+        end_segment(spool);
+    }
+    const pm_segment *begun = begin_segment(spool);
+    if (begun == NULL) {
+        return;
+    }
+    spool->compacting = begun->number;
+    while (more && !spool->stop) {
+        uint64_t before = spool->compacting;
+        pthread_mutex_unlock(&spool->lock);
+        more = spool->owner.move(spool->owner.user, before);
+        pthread_mutex_lock(&spool->lock);
+    }
+    bool synced = sync_all(spool);
+    spool->compacting = 0;
+    if (synced) { /* else they go with a later message that is settled */
+        remove_settled(spool);
+    }
 }
 
 /* With the lock held, which it gives up meanwhile. */
@@ -311,9 +331,12 @@ static void sync_main(void *arg)
         while (!spool->stop && pm_mono_ms() < due) {
             (void)pm_cond_wait_until(&spool->work, &spool->lock, due);
         }
-        sync_all(spool);
+        (void)sync_all(spool);
+        if (!spool->stop && is_wasteful(spool)) {
+            compact(spool);
+        }
     }
-    sync_all(spool);
+    (void)sync_all(spool);
     pthread_mutex_unlock(&spool->lock);
 }
 
@@ -337,13 +360,14 @@ static panicmon_err open_dir(pm_spool *spool, const char *path, panicmon_error *
     return PANICMON_OK;
 }
 
-panicmon_err pm_spool_open(pm_spool **out, const char *dir, pm_spool_replay_fn replay, void *user,
+panicmon_err pm_spool_open(pm_spool **out, const char *dir, const pm_spool_owner *owner,
                            uint64_t *next_seq, panicmon_error **err)
 {
     pm_spool *spool = calloc(1, sizeof *spool);
     if (spool == NULL) {
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
+    spool->owner = *owner;
     spool->dir = -1;
     spool->lock_fd = -1;
     spool->next_number = 1;
@@ -352,7 +376,7 @@ panicmon_err pm_spool_open(pm_spool **out, const char *dir, pm_spool_replay_fn r
     *out = spool; /* settled messages come back while it is read */
     panicmon_err status = open_dir(spool, dir, err);
     if (status == PANICMON_OK) {
-        status = pm_spool_read(spool, replay, user, next_seq);
+        status = pm_spool_read(spool, next_seq);
         if (status == PANICMON_OK) {
             status = pm_thread_start(&spool->thread, "pm:spool", PM_STACK_SMALL, sync_main, spool);
         }

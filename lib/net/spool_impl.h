@@ -43,6 +43,7 @@ typedef struct pm_segment {
 struct pm_spool {
     pthread_mutex_t lock;
     pthread_cond_t work;
+    pm_spool_owner owner;
     panicmon_log *log;
     int dir;
     int lock_fd;
@@ -50,7 +51,8 @@ struct pm_spool {
     pm_segment *last; /* written to; NULL: one must be begun */
     uint64_t next_number;
     size_t bytes;
-    uint64_t compacting; /* number of the first segment of the compaction; 0: none */
+    uint64_t compacting; /* number of the first segment of the compaction; 0: none. Meanwhile no
+                            segment goes */
     bool failing;        /* the last write failed; told once */
     int note_failed;     /* errno to be logged by the thread */
     bool dir_dirty;
@@ -64,7 +66,6 @@ pm_segment *pm_segment_find(const pm_spool *spool, uint64_t number);
 /* Enters a segment as the newest; NULL without memory. */
 pm_segment *pm_segment_append(pm_spool *spool, uint64_t number);
 /* Finds the segments and replays them. The lock is not held: there are no threads yet. */
-panicmon_err pm_spool_read(pm_spool *spool, pm_spool_replay_fn replay, void *user,
-                           uint64_t *next_seq);
+panicmon_err pm_spool_read(pm_spool *spool, uint64_t *next_seq);
 
 #endif

@@ -130,7 +130,7 @@ static int compare_found(const void *a, const void *b)
 
 /* A message may stand in several segments after a compaction that a kill cut short; the newest copy
  * counts, so that the older segments can go. */
-static panicmon_err replay_all(pm_spool *spool, reading *in, pm_spool_replay_fn replay, void *user)
+static panicmon_err replay_all(pm_spool *spool, reading *in)
 {
     if (in->count > 0) {
         qsort(in->messages, in->count, sizeof *in->messages, compare_found);
@@ -152,7 +152,7 @@ static panicmon_err replay_all(pm_spool *spool, reading *in, pm_spool_replay_fn 
     /* Only now, because messages may be settled, and segments go, while they are replayed. */
     for (size_t i = 0; i < live; i++) {
         const found *at = &in->messages[i];
-        if (!replay(user, at->seq, at->segment, at->lane, &at->message)) {
+        if (!spool->owner.replay(spool->owner.user, at->seq, at->segment, at->lane, &at->message)) {
             return PANICMON_ERR_NOMEM;
         }
     }
@@ -206,8 +206,7 @@ static panicmon_err list_segments(pm_spool *spool)
     return status;
 }
 
-panicmon_err pm_spool_read(pm_spool *spool, pm_spool_replay_fn replay, void *user,
-                           uint64_t *next_seq)
+panicmon_err pm_spool_read(pm_spool *spool, uint64_t *next_seq)
 {
     reading in = {0};
     panicmon_err status = list_segments(spool);
@@ -226,7 +225,7 @@ panicmon_err pm_spool_read(pm_spool *spool, pm_spool_replay_fn replay, void *use
         *next_seq = in.last_seq + 1;
     }
     if (status == PANICMON_OK) {
-        status = replay_all(spool, &in, replay, user);
+        status = replay_all(spool, &in);
     }
     for (size_t i = 0; i < in.segments; i++) {
         pm_buf_free(&in.texts[i]);
