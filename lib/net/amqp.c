@@ -47,6 +47,7 @@ struct pm_conn {
     amqp_connection_state_t state;
     pm_tls_guard guard;
     pm_batch batch;
+    int64_t until_ms; /* no answer is waited for after it */
     char why[2 * WHY_SIZE];
     /* a message whose parts are coming in */
     pm_event coming;
@@ -127,6 +128,7 @@ panicmon_err pm_conn_new(pm_conn **out, const pm_target *target, const char *nam
     conn->target = target;
     conn->frame_max = frame_max;
     conn->fd = -1;
+    conn->until_ms = PM_NEVER;
     atomic_init(&conn->interrupted, false);
     (void)pthread_mutex_init(&conn->lock, NULL);
     conn->name = strdup(name);
@@ -230,10 +232,18 @@ void pm_conn_close(pm_conn *conn, bool polite)
 
 /* ---- opening ---- */
 
-static struct timeval in_ms(int64_t ms)
+void pm_conn_limit(pm_conn *conn, int64_t until_ms)
 {
-    return (struct timeval){.tv_sec = (time_t)(ms / 1000),
-                            .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    conn->until_ms = until_ms;
+}
+
+/* As long as that, if the limit allows it. */
+static struct timeval at_most(const pm_conn *conn, int64_t ms)
+{
+    int64_t left = pm_earlier(ms, conn->until_ms - pm_mono_ms());
+    left = left < 1 ? 1 : left;
+    return (struct timeval){.tv_sec = (time_t)(left / 1000),
+                            .tv_usec = (suseconds_t)(left % 1000 * 1000)};
 }
 
 /* A peer that takes nothing any more ends a send after two heartbeats, as silence does a read. */
@@ -250,7 +260,7 @@ static void set_options(const pm_conn *conn)
 static bool open_tls(pm_conn *conn)
 {
     const pm_target *target = conn->target;
-    const struct timeval timeout = in_ms(TLS_MS);
+    const struct timeval timeout = at_most(conn, TLS_MS);
     amqp_socket_t *socket = amqp_ssl_socket_new(conn->state);
     if (socket == NULL) {
         return fail(conn, "TLS", "out of memory");
@@ -283,7 +293,7 @@ static bool open_socket(pm_conn *conn)
         .resolver = conn->target->resolver,
         .host = conn->target->url.host,
         .port = conn->target->url.port,
-        .until_ms = pm_mono_ms() + CONNECT_MS,
+        .until_ms = pm_earlier(pm_mono_ms() + CONNECT_MS, conn->until_ms),
         .stop_fd = conn->stop_fd,
     };
     char why[WHY_SIZE];
@@ -341,9 +351,15 @@ static bool log_in(pm_conn *conn)
                                             url->pass == NULL ? "guest" : url->pass));
 }
 
+/* Before each question. */
+static void limit_answer(pm_conn *conn)
+{
+    const struct timeval answer = at_most(conn, ANSWER_MS);
+    (void)amqp_set_rpc_timeout(conn->state, &answer);
+}
+
 bool pm_conn_open(pm_conn *conn)
 {
-    const struct timeval answer = in_ms(ANSWER_MS);
     if (pm_conn_is_interrupted(conn)) {
         return fail(conn, "", "");
     }
@@ -351,8 +367,6 @@ bool pm_conn_open(pm_conn *conn)
     if (conn->state == NULL) {
         return fail(conn, "connecting", "out of memory");
     }
-    (void)amqp_set_handshake_timeout(conn->state, &answer);
-    (void)amqp_set_rpc_timeout(conn->state, &answer);
     if (!open_socket(conn)) {
         return false;
     }
@@ -360,9 +374,12 @@ bool pm_conn_open(pm_conn *conn)
         return fail(conn, "connecting", "no descriptor left");
     }
     set_options(conn);
+    const struct timeval answer = at_most(conn, ANSWER_MS);
+    (void)amqp_set_handshake_timeout(conn->state, &answer);
     if (!log_in(conn)) {
         return false;
     }
+    limit_answer(conn);
     (void)amqp_channel_open(conn->state, CHANNEL);
     return check(conn, "opening the channel", amqp_get_rpc_reply(conn->state));
 }
@@ -377,6 +394,7 @@ int64_t pm_conn_period_ms(const pm_conn *conn)
 
 bool pm_conn_declare_exchange(pm_conn *conn, const char *exchange)
 {
+    limit_answer(conn);
     (void)amqp_exchange_declare(conn->state, CHANNEL, amqp_cstring_bytes(exchange),
                                 amqp_cstring_bytes("topic"), 0, 1, 0, 0, amqp_empty_table);
     return check(conn, exchange, amqp_get_rpc_reply(conn->state));
@@ -384,6 +402,7 @@ bool pm_conn_declare_exchange(pm_conn *conn, const char *exchange)
 
 bool pm_conn_declare_queue(pm_conn *conn, const char *queue)
 {
+    limit_answer(conn);
     (void)amqp_queue_declare(conn->state, CHANNEL, amqp_cstring_bytes(queue), 0, 1, 0, 0,
                              amqp_empty_table);
     return check(conn, queue, amqp_get_rpc_reply(conn->state));
@@ -391,6 +410,7 @@ bool pm_conn_declare_queue(pm_conn *conn, const char *queue)
 
 bool pm_conn_bind(pm_conn *conn, const char *queue, const char *exchange, const char *key)
 {
+    limit_answer(conn);
     (void)amqp_queue_bind(conn->state, CHANNEL, amqp_cstring_bytes(queue),
                           amqp_cstring_bytes(exchange), amqp_cstring_bytes(key), amqp_empty_table);
     return check(conn, queue, amqp_get_rpc_reply(conn->state));
@@ -398,12 +418,14 @@ bool pm_conn_bind(pm_conn *conn, const char *queue, const char *exchange, const 
 
 bool pm_conn_prefetch(pm_conn *conn, uint16_t count)
 {
+    limit_answer(conn);
     (void)amqp_basic_qos(conn->state, CHANNEL, 0, count, 0);
     return check(conn, "prefetch", amqp_get_rpc_reply(conn->state));
 }
 
 bool pm_conn_consume(pm_conn *conn, const char *queue, const char *tag, bool no_ack)
 {
+    limit_answer(conn);
     (void)amqp_basic_consume(conn->state, CHANNEL, amqp_cstring_bytes(queue),
                              amqp_cstring_bytes(tag), 0, no_ack, 0, amqp_empty_table);
     return check(conn, queue, amqp_get_rpc_reply(conn->state));
@@ -411,6 +433,7 @@ bool pm_conn_consume(pm_conn *conn, const char *queue, const char *tag, bool no_
 
 bool pm_conn_confirm_select(pm_conn *conn)
 {
+    limit_answer(conn);
     (void)amqp_confirm_select(conn->state, CHANNEL);
     return check(conn, "confirms", amqp_get_rpc_reply(conn->state));
 }

@@ -64,6 +64,8 @@ void pm_conn_pause(pm_conn *conn, int64_t ms);
 /* Why the last call failed. */
 const char *pm_conn_why(const pm_conn *conn);
 
+/* From now on no call that asks the broker something waits past `until_ms`. */
+void pm_conn_limit(pm_conn *conn, int64_t until_ms);
 bool pm_conn_open(pm_conn *conn);
 /* `polite`: says goodbye when that needs no wait. Also for a connection that failed. */
 void pm_conn_close(pm_conn *conn, bool polite);

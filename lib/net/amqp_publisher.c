@@ -285,23 +285,28 @@ int64_t pm_publisher_service(pm_publisher *publisher, int64_t now_ms)
     return pm_earlier(next_ms, now_ms + pm_conn_period_ms(publisher->conn));
 }
 
+/* A broker that was away is tried once more at once, however long the pause would still be. */
 void pm_publisher_finish(pm_publisher *publisher, int64_t until_ms)
 {
-    bool tried = publisher->up || publisher->retry_at > 0;
+    bool tried = false;
+    pm_conn_limit(publisher->conn, until_ms);
     for (;;) {
         int64_t now_ms = pm_mono_ms();
         if (now_ms >= until_ms || pm_port_look(publisher->port).pending == 0 ||
-            pm_conn_is_interrupted(publisher->conn)) {
+            pm_conn_is_interrupted(publisher->conn) || (!publisher->up && tried)) {
             break;
+        }
+        if (!publisher->up) {
+            tried = true;
+            publisher->retry_at = 0;
         }
         int64_t next_ms = pm_publisher_service(publisher, now_ms);
-        if (publisher->blocked || (!publisher->up && tried)) {
+        if (publisher->blocked) {
             break;
         }
-        tried = true;
         int64_t wait = pm_earlier(pm_earlier(next_ms, until_ms), now_ms + LOOK_MS) - pm_mono_ms();
         struct pollfd look = {.fd = pm_publisher_fd(publisher), .events = POLLIN};
-        if (wait > 0 && pm_port_look(publisher->port).pending > 0) {
+        if (wait > 0 && publisher->up && pm_port_look(publisher->port).pending > 0) {
             (void)poll(&look, 1, (int)wait);
         }
     }

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "broker.h"
 #include "net/amqp_conn.h"
+#include "proxy.h"
 
 #define QUEUE    "test_input"
 #define PASSWORD "guest:s3cret"
@@ -85,7 +86,8 @@ static int64_t waiting(const panicmon_sink *sink)
     ck_assert_int_eq(atomic_load(&counts->dropped), atomic_load(&counts->dropped_full) +
                                                         atomic_load(&counts->dropped_returned) +
                                                         atomic_load(&counts->dropped_failed) +
-                                                        atomic_load(&counts->dropped_stopped));
+                                                        atomic_load(&counts->dropped_stopped) +
+                                                        atomic_load(&counts->dropped_superseded));
     return atomic_load(&counts->produced) - atomic_load(&counts->confirmed) -
            atomic_load(&counts->dropped);
 }
@@ -628,6 +630,40 @@ START_TEST(no_confirm_in_time_is_a_dead_connection)
 }
 END_TEST
 
+/* At a stop the broker may be back although the next attempt would only come much later. */
+START_TEST(a_broker_that_is_back_gets_what_waits_at_a_stop)
+{
+    client me = {.deadline_ms = 100};
+    char url[64];
+    reset_queue("node.#");
+    proxy *between = proxy_start(broker_port());
+    ck_assert_ptr_nonnull(between);
+    proxy_set(between, PROXY_CUT);
+    (void)snprintf(url, sizeof url, "amqp://guest:guest@127.0.0.1:%d", proxy_port(between));
+    panicmon_sink *sink = open_sink(url, "own", NULL); /* the loop's service tells the pause */
+    open_client(&me, sink, 0);
+    publish(&me, "node.substrate");
+    wait_done(&me);
+    int64_t now = pm_mono_ms();
+    int64_t until = now + 90000;
+    int64_t due = now;
+    while (due - now < 4000 && now < until) { /* until a pause is long */
+        (void)usleep(10000);
+        now = pm_mono_ms();
+        due = now < due ? due : me.channel->ops->service(me.channel, now);
+        now = pm_mono_ms();
+    }
+    ck_assert_int_ge(due - now, 4000);
+    proxy_set(between, PROXY_PASS);
+    close_client(&me, 3000);
+    release_client(&me);
+    ck_assert_int_eq(waiting(sink), 0);
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 1);
+    panicmon_sink_free(sink);
+    proxy_stop(between);
+}
+END_TEST
+
 /* A spool keeps what a stop with the broker away leaves, for the next start. */
 START_TEST(a_spool_outlives_a_stop)
 {
@@ -814,6 +850,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(at, a_broker_that_comes_later_gets_what_waits, 0, 2);
     tcase_add_loop_test(at, an_alarm_stops_sending_until_it_is_over, 0, 2);
     tcase_add_loop_test(at, heartbeats_keep_an_idle_connection, 0, 2);
+    tcase_add_test(at, a_broker_that_is_back_gets_what_waits_at_a_stop);
     tcase_add_loop_test(at, a_spool_outlives_a_stop, 0, 2);
     at = add_case(suite, "kill");
     tcase_add_loop_test(at, a_killed_broker_costs_nothing, 0, 2);
