@@ -24,6 +24,8 @@ static void take_config(panicmon_manager *manager, size_t identity, const pm_del
         return;
     }
     if (delivery->error != NULL) {
+        pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "%s: %s", routing_key,
+                delivery->error);
         pm_manager_park(manager, delivery, delivery->error);
         pm_manager_give_turn(manager);
         return;
@@ -35,7 +37,7 @@ static void take_config(panicmon_manager *manager, size_t identity, const pm_del
         pm_manager_keep(manager, routing_key, delivery->body, delivery->len);
     } else if (status == PANICMON_ERR_NOENT) {
         pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT, "%s", panicmon_error_message(err));
-    } else {
+    } else { /* what is wrong was logged */
         pm_manager_park(manager, delivery, panicmon_error_message(err));
     }
     pm_manager_give_turn(manager);

@@ -142,9 +142,6 @@ void pm_manager_park(panicmon_manager *manager, const pm_delivery *delivery, con
 {
     size_t len = delivery->body == NULL ? 0 : delivery->len;
     pm_buf entry = {0};
-    pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT,
-            "a message for %s was not taken and is kept as %s: %s", delivery->routing_key, BAD_KEY,
-            why);
     pm_buf_format(&entry, "{\"time_ms\": %lld", (long long)pm_wall_ms());
     add_member(&entry, "queue", delivery->queue, strlen(delivery->queue));
     add_member(&entry, "routing_key", delivery->routing_key, strlen(delivery->routing_key));
