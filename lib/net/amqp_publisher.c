@@ -36,6 +36,7 @@ struct pm_publisher {
     bool told_away; /* it was logged that the broker is away */
     int64_t retry_at;
     uint64_t sent; /* messages, so far */
+    bool full;     /* the window is: only confirms let more be sent */
     pm_backoff backoff;
 };
 
@@ -215,7 +216,8 @@ static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
     size_t in_flight = pm_port_look(publisher->port).in_flight;
     for (size_t left = BURST; left > 0;) {
         int64_t next_ms;
-        if (publisher->blocked || in_flight >= WINDOW) {
+        publisher->full = in_flight >= WINDOW;
+        if (publisher->blocked || publisher->full) {
             return PM_NEVER;
         }
         if (!pm_conn_is_writable(publisher->conn)) {
@@ -240,6 +242,11 @@ static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
 uint64_t pm_publisher_sent(const pm_publisher *publisher)
 {
     return publisher->sent;
+}
+
+bool pm_publisher_is_full(const pm_publisher *publisher)
+{
+    return publisher->up && !publisher->blocked && publisher->full;
 }
 
 /* When the broker must have confirmed the oldest message in flight. */

@@ -16,9 +16,11 @@ panicmon_err pm_publisher_new(pm_publisher **out, const pm_target *target, pm_po
 int64_t pm_publisher_service(pm_publisher *publisher, int64_t now_ms);
 /* How many messages it has sent so far. */
 uint64_t pm_publisher_sent(const pm_publisher *publisher);
+/* Whether only confirms let it send more. */
+bool pm_publisher_is_full(const pm_publisher *publisher);
 /* To be watched for reading; -1 while there is none. It changes only inside service and finish. */
 int pm_publisher_fd(const pm_publisher *publisher);
-/* Sends what it can until `until_ms`, without waiting for a broker that is away, and hangs up. */
+/* Sends what it can until `until_ms`, and hangs up. A broker that is away is tried once at once. */
 void pm_publisher_finish(pm_publisher *publisher, int64_t until_ms);
 /* Breaks whatever it waits for; nothing is sent any more. Any thread; sticky. */
 void pm_publisher_interrupt(pm_publisher *publisher);

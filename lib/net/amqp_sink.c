@@ -107,13 +107,12 @@ static void set_gather(sender *at, int64_t now_ms)
     }
 }
 
-/* Lets messages and confirms gather, unless somebody waits for them or more could be sent if only
- * confirms were read. */
+/* Lets messages and confirms gather, unless somebody waits for them or confirms hold up what is to
+ * be sent. */
 static void gather(const sender *at, int64_t began_ms)
 {
-    pm_port_view view = pm_port_look(at->port);
     int64_t rest = began_ms + at->gather_ms - pm_mono_ms();
-    if (rest > 0 && !view.hurry && view.pending == view.in_flight) {
+    if (rest > 0 && !pm_publisher_is_full(at->publisher) && !pm_port_look(at->port).hurry) {
         struct pollfd look = {.fd = at->hurry_fd, .events = POLLIN};
         (void)poll(&look, 1, (int)rest);
     }
