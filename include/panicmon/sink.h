@@ -43,8 +43,8 @@ PANICMON_API panicmon_err panicmon_sink_new_jsonl(panicmon_sink **out, int fd);
  * A sink to the message broker of the setting `broker.url`, which must be set. Messages that the
  * broker has not confirmed yet are kept in memory up to `broker.buffer` bytes, then the oldest are
  * dropped and counted. Those to the exchange `monitorable` are never dropped for room, but of each
- * routing key only the newest waits. A message whose exchange or routing key has more than 255 bytes
- * fails with ERR_LIMIT.
+ * routing key only the newest waits. A message whose exchange or routing key has more than 255
+ * bytes fails with ERR_LIMIT.
  */
 PANICMON_API panicmon_err panicmon_sink_new_amqp(panicmon_sink **out,
                                                  const panicmon_settings *settings,
