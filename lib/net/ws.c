@@ -1,5 +1,6 @@
 /* ws.c: the carrier of a loop and its connections (ws_impl.h) by libwebsockets 4.1, one context per
- * loop. Belongs to the thread of the loop, but for pm_carrier_wake().
+ * loop. Plain connections of large loops are handed on to wire.c. Belongs to the thread of the
+ * loop, but for pm_carrier_wake().
  *
  * libwebsockets touches what belongs to the whole process; what is done about it:
  * - Making a context ignores SIGPIPE and may set up OpenSSL's extra-data index, which handshakes
@@ -24,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/ev.h"
+#include "net/wire.h"
 
 #define PROTOCOL "panicmon"
 /* Descriptors beside those the loop was made for: the watches, and wires that are being dropped. */
@@ -45,7 +47,8 @@
 #define WAKE_TURNS 8
 
 struct pm_carrier {
-    pm_ev *ev; /* what it runs on, when the loop is a large one */
+    pm_ev *ev;       /* what it runs on, when the loop is a large one */
+    pm_wires *wires; /* plain connections of a large loop; NULL: they go the way of the others */
     struct lws_context *context;
     struct lws_vhost *vhosts[2]; /* plain and TLS, made when first needed */
     lws_sorted_usec_list_t alarm;
@@ -177,6 +180,11 @@ static int on_certificate(pm_ws *ws, void *store_context, bool good)
                : 1;
 }
 
+bool pm_carrier_authorize(const pm_url *url, char *out, size_t room)
+{
+    return lws_http_basic_auth_gen(url->user, url->pass == NULL ? "" : url->pass, out, room) == 0;
+}
+
 static int add_authorization(const pm_ws *ws, struct lws *wire, unsigned char **at, size_t room)
 {
     char text[200];
@@ -184,8 +192,7 @@ static int add_authorization(const pm_ws *ws, struct lws *wire, unsigned char **
     if (url->user == NULL) {
         return 0;
     }
-    if (lws_http_basic_auth_gen(url->user, url->pass == NULL ? "" : url->pass, text, sizeof text) !=
-        0) {
+    if (!pm_carrier_authorize(url, text, sizeof text)) {
         return -1;
     }
     return lws_add_http_header_by_token(wire, WSI_TOKEN_HTTP_AUTHORIZATION,
@@ -389,12 +396,17 @@ panicmon_err pm_carrier_new(pm_loop *loop)
         pm_carrier_free(loop);
         return PANICMON_ERR_SYSTEM;
     }
-    return PANICMON_OK;
+    status = loop->large ? pm_wires_new(&carrier->wires, loop) : PANICMON_OK;
+    if (status != PANICMON_OK) {
+        pm_carrier_free(loop);
+    }
+    return status;
 }
 
 void pm_carrier_free(pm_loop *loop)
 {
     pm_carrier *carrier = loop->carrier;
+    pm_wires_free(carrier->wires);
     if (carrier->context != NULL) {
         pthread_mutex_lock(&making); /* the event library is loaded and unloaded with contexts */
         lws_context_destroy(carrier->context);
@@ -410,6 +422,19 @@ void pm_carrier_free(pm_loop *loop)
 void pm_carrier_wake(pm_loop *loop)
 {
     lws_cancel_service(loop->carrier->context);
+}
+
+bool pm_carrier_keys(const unsigned char *nonce, size_t len, char *key, char *accept)
+{
+    enum { KEY_SIZE = 32 };
+    char text[KEY_SIZE + 40];
+    unsigned char digest[20];
+    if (lws_b64_encode_string((const char *)nonce, (int)len, key, KEY_SIZE) < 0) {
+        return false;
+    }
+    int size = snprintf(text, sizeof text, "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
+    (void)lws_SHA1((const unsigned char *)text, (size_t)size, digest);
+    return lws_b64_encode_string((const char *)digest, sizeof digest, accept, KEY_SIZE) >= 0;
 }
 
 panicmon_err pm_carrier_adopt_watches(pm_loop *loop)
@@ -468,6 +493,9 @@ bool pm_carrier_connect(pm_ws *ws, const char *address)
     pm_carrier *carrier = ws->loop->carrier;
     const pm_url *url = &ws->target->url;
     char path[2048];
+    if (carrier->wires != NULL && !url->tls) {
+        return pm_wire_connect(carrier->wires, ws, address);
+    }
     ws->problem[0] = '\0';
     ws->checked = false;
     struct lws_vhost *vhost = find_vhost(ws->loop, url->tls);
@@ -508,6 +536,10 @@ bool pm_carrier_connect(pm_ws *ws, const char *address)
 void pm_carrier_want_write(pm_ws *ws)
 {
     struct lws *wire = ws->wire;
+    if (ws->plain != NULL) {
+        pm_wire_flush(ws);
+        return;
+    }
     while (ws->loop->carrier->ev != NULL && ws->first != NULL && !lws_partial_buffered(wire)) {
         if (write_first(ws, wire) < 0) {
             pm_carrier_drop(ws);
@@ -520,9 +552,19 @@ void pm_carrier_want_write(pm_ws *ws)
     }
 }
 
+bool pm_carrier_send(pm_ws *ws, pm_buf *text)
+{
+    if (ws->plain == NULL) {
+        return false;
+    }
+    pm_wire_send(ws, text->data, text->len);
+    return true;
+}
+
 void pm_carrier_drop(pm_ws *ws)
 {
     struct lws *wire = ws->wire;
+    pm_wire_drop(ws);
     if (wire == NULL) {
         return;
     }

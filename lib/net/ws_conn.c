@@ -403,6 +403,8 @@ panicmon_err pm_ws_send(pm_ws *ws, pm_buf *text)
     ws_out *out = NULL;
     if (ws->state == WS_ENDING || ws->state == WS_CLOSED) {
         status = PANICMON_ERR_STATE;
+    } else if (!text->failed && ws->state == WS_OPEN && pm_carrier_send(ws, text)) {
+        status = PANICMON_OK;
     } else if (!text->failed) {
         out = malloc(sizeof *out + pm_carrier_headroom + text->len);
     }

@@ -15,6 +15,7 @@
 #include "net/ws.h"
 
 typedef struct pm_carrier pm_carrier; /* the libwebsockets side of a loop */
+struct pm_wire;
 
 struct pm_loop {
     pm_net *net;
@@ -62,8 +63,9 @@ struct pm_ws {
     void *user;
     ws_state state;
     ws_target *target;
-    struct lws *wire; /* NULL: none */
-    bool permitted;   /* counts as one that is being opened, until `permit_end` */
+    struct lws *wire;      /* NULL: none */
+    struct pm_wire *plain; /* the same, when it goes without libwebsockets; see wire.h */
+    bool permitted;        /* counts as one that is being opened, until `permit_end` */
     int64_t permit_end;
     int64_t ready_at;     /* WS_READY: when to ask for a permit again */
     bool checked;         /* the peer's certificate was found to be for our host */
@@ -107,7 +109,16 @@ panicmon_err pm_carrier_adopt_watches(pm_loop *loop);
 bool pm_carrier_connect(pm_ws *ws, const char *address);
 /* Asks for pm_conn's queue to be sent as the socket takes it. */
 void pm_carrier_want_write(pm_ws *ws);
+/* Sends a text of an open connection at once, or keeps it; it may be written to. False: this
+ * connection has a queue. */
+bool pm_carrier_send(pm_ws *ws, pm_buf *text);
 /* Cuts the wire at once, without a word to the peer; no call about it follows. */
 void pm_carrier_drop(pm_ws *ws);
+
+/* ---- ws.c: what wire.c borrows of libwebsockets ---- */
+/* The Sec-WebSocket-Key of a nonce and the answer it must get, each of 32 bytes at most. */
+bool pm_carrier_keys(const unsigned char *nonce, size_t len, char *key, char *accept);
+/* The value of an Authorization header for the user in the URL. */
+bool pm_carrier_authorize(const pm_url *url, char *out, size_t room);
 
 #endif

@@ -1,0 +1,451 @@
+/* wire.c: see wire.h. A wire dials, asks for the upgrade (wire_upgrade.c), and then carries frames.
+ * Belongs to the thread of its loop; a wire is owned by its connection.
+ *
+ * A wire that is dropped may be the one whose bytes are being taken, or stand in the list of
+ * events: it loses its connection and descriptor at once, its memory when the turn is over. */
+#include "net/wire_impl.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* Events taken from the kernel at once. */
+#define EVENTS_MAX 256
+
+bool pm_wires_random(pm_wires *wires, void *out, size_t len)
+{
+    if (wires->random_at + len > sizeof wires->random) {
+        if (getrandom(wires->random, sizeof wires->random, 0) != (ssize_t)sizeof wires->random) {
+            return false;
+        }
+        wires->random_at = 0;
+    }
+    memcpy(out, wires->random + wires->random_at, len);
+    wires->random_at += len;
+    return true;
+}
+
+/* ---- ending ---- */
+
+static void free_wire(pm_wire *wire)
+{
+    pm_buf_free(&wire->out);
+    pm_buf_free(&wire->text);
+    free(wire);
+}
+
+void pm_wire_drop(pm_ws *ws)
+{
+    pm_wire *wire = ws->plain;
+    if (wire == NULL) {
+        return;
+    }
+    ws->plain = NULL;
+    wire->ws = NULL;
+    (void)close(wire->fd); /* which takes it out of the set */
+    if (wire->wires->dispatching) {
+        wire->next_dead = wire->wires->dead;
+        wire->wires->dead = wire;
+    } else {
+        free_wire(wire);
+    }
+}
+
+void pm_wire_lost(pm_wire *wire, panicmon_err why, const char *problem)
+{
+    pm_ws *ws = wire->ws;
+    pm_wire_drop(ws);
+    pm_conn_lost(ws, why, problem);
+}
+
+/* ---- sending ---- */
+
+static bool want(const pm_wire *wire, int operation, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = (void *)wire};
+    return epoll_ctl(wire->wires->set, operation, wire->fd, &event) == 0;
+}
+
+/* Keeps what the socket did not take of the parts, and asks for word when it takes more. */
+static bool keep(pm_wire *wire, const struct iovec *parts, int count, size_t sent)
+{
+    bool waits = wire->out.len > 0;
+    for (int i = 0; i < count; i++) {
+        size_t gone = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+        pm_buf_add(&wire->out, (const char *)parts[i].iov_base + gone, parts[i].iov_len - gone);
+        sent -= gone;
+    }
+    return !wire->out.failed && (waits || want(wire, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT));
+}
+
+/* Sends the parts behind what waits already. False: the wire is lost. */
+static bool put(pm_wire *wire, struct iovec *parts, int count)
+{
+    size_t len = 0;
+    size_t sent = 0;
+    for (int i = 0; i < count; i++) {
+        len += parts[i].iov_len;
+    }
+    if (wire->out.len == 0) {
+        const struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+        ssize_t took = sendmsg(wire->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (took < 0 && errno != EAGAIN && errno != EINTR) {
+            pm_wire_lost(wire, PANICMON_ERR_WS, "the connection broke");
+            return false;
+        }
+        sent = took < 0 ? 0 : (size_t)took;
+    }
+    if (sent < len && !keep(wire, parts, count, sent)) {
+        pm_wire_lost(wire, PANICMON_ERR_NOMEM, "out of memory for what is to be sent");
+        return false;
+    }
+    return true;
+}
+
+bool pm_wire_put(pm_wire *wire, char *bytes, size_t len)
+{
+    struct iovec part = {.iov_base = bytes, .iov_len = len};
+    return put(wire, &part, 1);
+}
+
+/* The socket takes more. False: the wire is lost. */
+static bool put_rest(pm_wire *wire)
+{
+    ssize_t took = send(wire->fd, wire->out.data + wire->out_at, wire->out.len - wire->out_at,
+                        MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (took < 0 && errno != EAGAIN && errno != EINTR) {
+        pm_wire_lost(wire, PANICMON_ERR_WS, "the connection broke");
+        return false;
+    }
+    wire->out_at += took < 0 ? 0 : (size_t)took;
+    if (wire->out_at == wire->out.len) {
+        pm_buf_free(&wire->out);
+        wire->out_at = 0;
+        (void)want(wire, EPOLL_CTL_MOD, EPOLLIN);
+    }
+    return true;
+}
+
+static void mask_text(char *text, size_t len, const unsigned char mask[4])
+{
+    uint64_t wide;
+    size_t at = 0;
+    memcpy(&wide, mask, 4);
+    memcpy((char *)&wide + 4, mask, 4);
+    for (uint64_t word; len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, text + at, sizeof word);
+        word ^= wide;
+        memcpy(text + at, &word, sizeof word);
+    }
+    for (; at < len; at++) {
+        text[at] = (char)(text[at] ^ (char)mask[at % 4]);
+    }
+}
+
+/* A whole frame. False: the wire is lost. */
+static bool put_frame(pm_wire *wire, unsigned int opcode, char *text, size_t len)
+{
+    unsigned char head[PM_FRAME_HEAD_MAX] = {(unsigned char)(0x80 | opcode)};
+    size_t size = 2;
+    size_t more = len < 126 ? 0 : len < 65536 ? 2 : 8;
+    head[1] = (unsigned char)(0x80 | (more == 0 ? len : more == 2 ? 126 : 127));
+    for (size_t i = more; i > 0; i--) {
+        head[size++] = (unsigned char)((uint64_t)len >> 8 * (i - 1));
+    }
+    if (!pm_wires_random(wire->wires, head + size, 4)) {
+        pm_wire_lost(wire, PANICMON_ERR_SYSTEM, "the system gives no random numbers");
+        return false;
+    }
+    mask_text(text, len, head + size);
+    struct iovec parts[2] = {{.iov_base = head, .iov_len = size + 4},
+                             {.iov_base = text, .iov_len = len}};
+    return put(wire, parts, 2);
+}
+
+void pm_wire_send(pm_ws *ws, char *text, size_t len)
+{
+    (void)put_frame(ws->plain, PM_FRAME_TEXT, text, len);
+}
+
+void pm_wire_flush(pm_ws *ws)
+{
+    while (ws->first != NULL && ws->plain != NULL) {
+        ws_out *out = ws->first;
+        ws->first = out->next;
+        (void)put_frame(ws->plain, PM_FRAME_TEXT, (char *)out->bytes + pm_carrier_headroom,
+                        out->len);
+        free(out);
+    }
+}
+
+/* ---- receiving ---- */
+
+/* The peer wants to close: it is answered, and its owner hears. */
+static void on_close(pm_wire *wire)
+{
+    char problem[64];
+    char answer[2] = {0};
+    size_t len = wire->text.len >= 2 ? 2 : 0;
+    if (len > 0) {
+        memcpy(answer, wire->text.data, len);
+    }
+    int code = len == 0 ? 1005 : (unsigned char)answer[0] << 8 | (unsigned char)answer[1];
+    (void)snprintf(problem, sizeof problem, "the peer closed the connection (code %d)", code);
+    if (put_frame(wire, PM_FRAME_CLOSE, answer, len)) {
+        pm_wire_lost(wire, PANICMON_ERR_WS, problem);
+    }
+}
+
+static void on_control(pm_wire *wire)
+{
+    switch (wire->head[0] & 0x0f) {
+    case PM_FRAME_CLOSE:
+        on_close(wire);
+        break;
+    case PM_FRAME_PING:
+        if (wire->out.len == 0) { /* a peer that does not read is owed no answer */
+            (void)put_frame(wire, PM_FRAME_PONG, wire->text.data, wire->text.len);
+        }
+        break;
+    default:
+        wire->ws->alive = pm_mono_ms();
+        break;
+    }
+    pm_buf_free(&wire->text);
+}
+
+/* How many bytes the head of a frame has, as far as is known. */
+static size_t head_size(const pm_wire *wire)
+{
+    unsigned int size = wire->head_len < 2 ? 0 : wire->head[1] & 0x7f;
+    return size == 126 ? 4 : size == 127 ? 10 : 2;
+}
+
+/* The head is whole: what comes now? False: nothing of this peer any more. */
+static bool begin_frame(pm_wire *wire)
+{
+    const unsigned char *head = wire->head;
+    unsigned int opcode = head[0] & 0x0f;
+    bool final = (head[0] & 0x80) != 0;
+    uint64_t size = head[1] & 0x7f;
+    if (size >= 126) {
+        size = 0;
+        for (size_t i = 2; i < wire->head_len; i++) {
+            size = size << 8 | head[i];
+        }
+    }
+    wire->head_len = 0;
+    wire->in_frame = true;
+    wire->left = size;
+    bool good = (head[0] & 0x70) == 0 && (head[1] & 0x80) == 0 && size <= INT64_MAX;
+    if (opcode >= PM_FRAME_CLOSE) {
+        good = good && opcode <= PM_FRAME_PONG && final && size <= PM_CONTROL_MAX;
+    } else if (opcode == PM_FRAME_BINARY) {
+        pm_conn_refuse(wire->ws, PANICMON_ERR_PROTOCOL, "the peer sent binary data");
+        return false;
+    } else {
+        good = good && opcode == (wire->in_message ? PM_FRAME_MORE : PM_FRAME_TEXT);
+        wire->in_message = !final;
+    }
+    if (!good) {
+        pm_wire_lost(wire, PANICMON_ERR_PROTOCOL, "the peer broke the WebSocket protocol");
+    }
+    return good;
+}
+
+/* A piece of the frame; text[len] is writable. */
+static void take_piece(pm_wire *wire, char *text, size_t len)
+{
+    bool over = wire->left == len;
+    wire->left -= len;
+    wire->in_frame = !over;
+    if ((wire->head[0] & 0x08) != 0) {
+        pm_buf_add(&wire->text, text, len);
+        if (wire->text.failed) {
+            pm_wire_lost(wire, PANICMON_ERR_NOMEM, "out of memory for a message");
+        } else if (over) {
+            on_control(wire);
+        }
+        return;
+    }
+    char after = text[len];
+    pm_conn_received(wire->ws, text, len, wire->left, over && (wire->head[0] & 0x80) != 0);
+    text[len] = after;
+}
+
+void pm_wire_take(pm_wire *wire, char *bytes, size_t len)
+{
+    while (len > 0 && wire->ws != NULL) {
+        if (!wire->in_frame) {
+            wire->head[wire->head_len++] = (unsigned char)*bytes++;
+            len--;
+            if (wire->head_len < head_size(wire) || !begin_frame(wire) || wire->left > 0) {
+                continue;
+            }
+        }
+        size_t some = len < wire->left ? len : (size_t)wire->left;
+        take_piece(wire, bytes, some);
+        bytes += some;
+        len -= some;
+    }
+}
+
+static void receive(pm_wire *wire)
+{
+    pm_wires *wires = wire->wires;
+    ssize_t got = recv(wire->fd, wires->bytes, PM_WIRE_READ, MSG_DONTWAIT);
+    if (got > 0) {
+        pm_wire_take(wire, wires->bytes, (size_t)got);
+    } else if (got == 0) {
+        pm_wire_lost(wire, PANICMON_ERR_WS, "the peer closed the connection");
+    } else if (errno != EAGAIN && errno != EINTR) {
+        pm_wire_lost(wire, PANICMON_ERR_WS, "the connection broke");
+    }
+}
+
+/* ---- dialing ---- */
+
+static bool dial(pm_wire *wire, const struct addrinfo *at)
+{
+    const int one = 1;
+    wire->fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (wire->fd < 0) {
+        return false;
+    }
+    (void)setsockopt(wire->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if ((connect(wire->fd, at->ai_addr, at->ai_addrlen) == 0 || errno == EINPROGRESS) &&
+        want(wire, EPOLL_CTL_ADD, EPOLLOUT)) {
+        return true;
+    }
+    int failed = errno;
+    (void)close(wire->fd);
+    errno = failed;
+    return false;
+}
+
+bool pm_wire_connect(pm_wires *wires, pm_ws *ws, const char *address)
+{
+    char service[8];
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    (void)snprintf(service, sizeof service, "%u", (unsigned int)ws->target->url.port);
+    pm_wire *wire = calloc(1, sizeof *wire);
+    bool good = wire != NULL && getaddrinfo(address, service, &hints, &found) == 0;
+    ws->problem[0] = '\0';
+    if (good) {
+        wire->wires = wires;
+        wire->ws = ws;
+        good = dial(wire, found);
+        freeaddrinfo(found);
+    }
+    if (!good) {
+        char text[96];
+        (void)snprintf(ws->problem, sizeof ws->problem, "cannot connect to %s: %s", address,
+                       wire == NULL ? "out of memory" : strerror_r(errno, text, sizeof text));
+        free(wire);
+        return false;
+    }
+    ws->plain = wire;
+    return true;
+}
+
+static void on_dialed(pm_wire *wire)
+{
+    int failed = 0;
+    socklen_t size = sizeof failed;
+    if (getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &failed, &size) != 0 || failed != 0 ||
+        !want(wire, EPOLL_CTL_MOD, EPOLLIN)) {
+        char problem[160];
+        char text[96];
+        (void)snprintf(problem, sizeof problem, "cannot connect: %s",
+                       strerror_r(failed == 0 ? errno : failed, text, sizeof text));
+        pm_wire_lost(wire, PANICMON_ERR_WS, problem);
+        return;
+    }
+    wire->state = PM_WIRE_UPGRADING;
+    pm_wire_ask_upgrade(wire);
+}
+
+/* ---- the set ---- */
+
+static void on_event(pm_wire *wire, uint32_t events)
+{
+    if (wire->state == PM_WIRE_DIALING) {
+        on_dialed(wire);
+        return;
+    }
+    if ((events & EPOLLOUT) != 0 && wire->out.len > 0 && !put_rest(wire)) {
+        return;
+    }
+    if ((events & ~(uint32_t)EPOLLOUT) == 0) {
+        return;
+    }
+    if (wire->state == PM_WIRE_UPGRADING) {
+        pm_wire_read_answer(wire);
+    } else {
+        receive(wire);
+    }
+}
+
+static void on_ready(void *user)
+{
+    pm_wires *wires = user;
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(wires->set, events, EVENTS_MAX, 0);
+    wires->dispatching = true;
+    for (int i = 0; i < count; i++) {
+        pm_wire *wire = events[i].data.ptr;
+        if (wire->ws != NULL) {
+            on_event(wire, events[i].events);
+        }
+    }
+    wires->dispatching = false;
+    while (wires->dead != NULL) {
+        pm_wire *dead = wires->dead;
+        wires->dead = dead->next_dead;
+        free_wire(dead);
+    }
+}
+
+panicmon_err pm_wires_new(pm_wires **out, pm_loop *loop)
+{
+    pm_wires *wires = calloc(1, sizeof *wires);
+    if (wires == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    wires->random_at = sizeof wires->random;
+    wires->set = epoll_create1(EPOLL_CLOEXEC);
+    panicmon_err status = wires->set < 0
+                              ? PANICMON_ERR_SYSTEM
+                              : pm_watch_new(&wires->watch, loop, wires->set, on_ready, wires);
+    if (status != PANICMON_OK) {
+        pm_wires_free(wires);
+        return status;
+    }
+    *out = wires;
+    return PANICMON_OK;
+}
+
+void pm_wires_free(pm_wires *wires)
+{
+    if (wires != NULL) {
+        pm_watch_free(wires->watch);
+        if (wires->set >= 0) {
+            (void)close(wires->set);
+        }
+        free(wires);
+    }
+}
