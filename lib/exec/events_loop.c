@@ -12,9 +12,13 @@
 
 /* How long a stopping loop may go on sending what is in its channel. */
 #define FLUSH_MS 1000
-/* The tick: a millisecond for so many rounds a second, and no more than so many. */
-#define ROUNDS_A_TICK 2
-#define TICK_MS_MAX   20
+/* The tick grows with the rounds a second, a millisecond for so many, as few have nothing to gain
+ * and a lone monitor must not wait; each step of a round takes up to a tick longer. Where there are
+ * many it is as long as so many rounds need to begin, which is where the gain levels off. */
+#define RATE_OF_A_MS  2
+#define ROUNDS_A_TICK 20
+#define TICK_MS_MAX   50
+#define TICK_MS_MANY  5
 #define RATE_MS       1000
 
 /* ---- mail ---- */
@@ -169,8 +173,10 @@ static void set_tick(pm_events_loop *loop, int64_t now)
 {
     int64_t passed = now - loop->rate_since;
     if (passed >= RATE_MS) {
-        int64_t tick = loop->rounds * 1000 / passed / ROUNDS_A_TICK;
-        loop->tick_ms = tick < TICK_MS_MAX ? tick : TICK_MS_MAX;
+        int64_t rate = loop->rounds * 1000 / passed;
+        int64_t most = rate == 0 ? TICK_MS_MAX : ROUNDS_A_TICK * 1000 / rate;
+        most = most > TICK_MS_MAX ? TICK_MS_MAX : most < TICK_MS_MANY ? TICK_MS_MANY : most;
+        loop->tick_ms = pm_earlier(rate / RATE_OF_A_MS, most);
         loop->rounds = 0;
         loop->rate_since = now;
     }

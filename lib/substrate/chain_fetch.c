@@ -281,6 +281,14 @@ static bool renew(pm_fetch *fetch)
 
 /* ---- the steps ---- */
 
+/* The runtime of the last state is also the one at the best block. Versions only ever grow along a
+ * chain, so it is that of all blocks between, and nobody needs to say so. */
+static bool is_unchanged(const pm_side *side)
+{
+    return side->settled && side->runtime != NULL &&
+           strcmp(side->heads->version.id, side->runtime->version.id) == 0;
+}
+
 static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
 {
     panicmon_err status = PANICMON_OK;
@@ -292,9 +300,11 @@ static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
     for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
         const char *url = side->endpoint->url;
         const char *hash = side->heads->hash;
-        side->at_parent = side->metadata = PM_NO_REQUEST;
+        side->at_block = side->at_parent = side->metadata = PM_NO_REQUEST;
         pm_call_at(&status, round, url, "chain_getHeader", hash, &side->header);
-        pm_call_at(&status, round, url, "state_getRuntimeVersion", hash, &side->at_block);
+        if (!is_unchanged(side)) {
+            pm_call_at(&status, round, url, "state_getRuntimeVersion", hash, &side->at_block);
+        }
         if (side->runtime == NULL &&
             (side->renew || may_read(fetch, side, &side->heads->version))) {
             ask_metadata(&status, side, round);
@@ -326,10 +336,22 @@ static void take_header(pm_fetch *fetch, pm_side *side, panicmon_round *round)
     pm_height_keep(fetch->shared, side->heads->hash, height.value);
 }
 
+/* Not between the last state and the best block, but before both: then it may be another one. */
+static bool goes_back(const pm_fetch *fetch, const pm_side *side)
+{
+    const pm_state *before = fetch->before;
+    return side->height < (side == &fetch->relay ? before->height : before->staking_height);
+}
+
 static void take_open_side(pm_fetch *fetch, pm_side *side, panicmon_round *round)
 {
     const panicmon_reply *reply = pm_reply(round, side->at_block);
     take_header(fetch, side, round);
+    if (side->at_block == PM_NO_REQUEST) {
+        side->version = side->runtime->version;
+        side->need = goes_back(fetch, side) && side->height > 0 ? PM_NEED_PARENT : PM_NEED_NOTHING;
+        return;
+    }
     if (!pm_reply_ok(reply) || !pm_version_read(pm_reply_json(reply), &side->version)) {
         fail(fetch, side, "state_getRuntimeVersion", reply, NULL);
         return;

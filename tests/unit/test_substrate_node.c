@@ -619,11 +619,12 @@ START_TEST(a_pallet_that_is_gone_takes_only_its_fields)
 }
 END_TEST
 
-/* The runtime is upgraded while a round reads: from the first answer at a block on. */
+/* The runtime is upgraded: from the first answer at a block on, and at the best block. */
 typedef struct upgrade {
     json_t *before, *after;
     int pinned; /* pinned questions for the version, so far */
     int from;
+    bool best;
 } upgrade;
 
 static bool upgrading(frozen_peer *peer, pm_request *request, void *user)
@@ -632,18 +633,18 @@ static bool upgrading(frozen_peer *peer, pm_request *request, void *user)
     if (strcmp(request->name, "state_getRuntimeVersion") == 0 && request->in.len > 0) {
         peer->version = at->pinned++ >= at->from ? at->after : at->before;
     } else if (strcmp(request->name, "state_getRuntimeVersion") == 0) {
-        peer->version = at->before;
+        peer->version = at->best ? at->after : at->before;
     }
     return false;
 }
 
-START_TEST(an_upgrade_in_the_middle_of_a_round_redoes_it)
+START_TEST(an_upgrade_redoes_the_round)
 {
     player at;
     json_t *before = json_object_get(state, "runtimeVersion");
     json_t *after = json_deep_copy(before);
     json_object_set_new(after, "specVersion", json_integer(9999999));
-    upgrade step = {.before = before, .after = after, .from = 0};
+    upgrade step = {.before = before, .after = after, .from = 0, .best = true};
     open_validator(&at, 0, "");
     node->head--;
     player_round(&at);
@@ -658,6 +659,28 @@ START_TEST(an_upgrade_in_the_middle_of_a_round_redoes_it)
     ck_assert_uint_eq(records(&at), 1);
     player_close(&at);
     json_decref(after);
+}
+END_TEST
+
+START_TEST(a_block_is_asked_for_its_version_only_when_that_may_be_another)
+{
+    player at;
+    json_t *version = json_object_get(state, "runtimeVersion");
+    upgrade step = {.before = version, .after = version};
+    open_validator(&at, 0, "");
+    node->hook = upgrading;
+    node->user = &step;
+    player_round(&at);
+    ck_assert_int_gt(step.pinned, 0);
+    step.pinned = 0;
+    node->head++;
+    player_round(&at); /* between the last block and the best one: the same */
+    ck_assert_int_eq(step.pinned, 0);
+    node->head -= 10;
+    player_round(&at); /* before both */
+    ck_assert_int_gt(step.pinned, 0);
+    ck_assert_msg(player_data(&at, NULL) != NULL, "%s", at.sample);
+    player_close(&at);
 }
 END_TEST
 
@@ -869,7 +892,8 @@ int main(void)
     tcase_add_test(all, blocks_that_are_gone_are_passed_over);
     tcase_add_test(all, events_that_do_not_decode_do_not_stop_the_history);
     tcase_add_test(all, values_that_do_not_decode_make_their_field_absent);
-    tcase_add_test(all, an_upgrade_in_the_middle_of_a_round_redoes_it);
+    tcase_add_test(all, an_upgrade_redoes_the_round);
+    tcase_add_test(all, a_block_is_asked_for_its_version_only_when_that_may_be_another);
     tcase_add_test(all, another_genesis_is_another_node);
     tcase_add_test(all, heights_do_not_go_back);
     tcase_add_test(all, a_hundred_validators_of_a_source_cost_thirty_frames);
