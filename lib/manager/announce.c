@@ -1,6 +1,7 @@
 /* announce.c: what the manager tells the others: monitorables, and heartbeats with the monitors
  * that complete rounds and those that do not. Any thread; bodies are built under the lock from the
  * groups and published without it. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,6 +11,9 @@
 #define COMPONENT "manager"
 /* A routing key has at most 255 bytes. */
 #define NAMES_MAX 256
+/* Config sets that come one after the other change a list that often at most. Each list holds all
+ * of its chain, so one per set would make work that grows with the square of their number. */
+#define AGAIN_MS 300
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -168,7 +172,7 @@ static void announce_base(panicmon_manager *manager, const char *base)
     }
 }
 
-void pm_manager_announce_key(panicmon_manager *manager, const char *routing_key)
+static void announce_key(panicmon_manager *manager, const char *routing_key)
 {
     char base[NAMES_MAX];
     char chain[NAMES_MAX];
@@ -177,10 +181,78 @@ void pm_manager_announce_key(panicmon_manager *manager, const char *routing_key)
     }
 }
 
+/* Under the lock; NULL without memory. */
+static pm_told *find_told(panicmon_manager *manager, const char *base)
+{
+    pm_told *told = manager->told;
+    while (told != NULL && strcmp(told->base, base) != 0) {
+        told = told->next;
+    }
+    if (told == NULL && (told = malloc(sizeof *told + strlen(base) + 1)) != NULL) {
+        *told = (pm_told){.next = manager->told, .at_ms = INT64_MIN / 2};
+        strcpy(told->base, base);
+        manager->told = told;
+    }
+    return told;
+}
+
+void pm_manager_announce_soon(panicmon_manager *manager, const char *routing_key)
+{
+    char base[NAMES_MAX];
+    char chain[NAMES_MAX];
+    bool now = true;
+    int64_t now_ms = pm_mono_ms();
+    if (!split_key(routing_key, base, chain)) {
+        return;
+    }
+    pthread_mutex_lock(&manager->lock);
+    pm_told *told = find_told(manager, base);
+    if (told != NULL && manager->supervised && now_ms < told->at_ms + AGAIN_MS) {
+        now = false;
+        told->again = true;
+        manager->announce_ms = pm_earlier(manager->announce_ms, told->at_ms + AGAIN_MS);
+        pthread_cond_broadcast(&manager->changed);
+    } else if (told != NULL) {
+        told->at_ms = now_ms;
+        told->again = false;
+    }
+    pthread_mutex_unlock(&manager->lock);
+    if (now) {
+        announce_base(manager, base);
+    }
+}
+
+/* One that is due, and when the others are. NULL: none is. */
+static const pm_told *take_due(panicmon_manager *manager, int64_t now_ms)
+{
+    pm_told *found = NULL;
+    pthread_mutex_lock(&manager->lock);
+    manager->announce_ms = PM_NEVER;
+    for (pm_told *told = manager->told; told != NULL; told = told->next) {
+        if (told->again && found == NULL && told->at_ms + AGAIN_MS <= now_ms) {
+            told->again = false;
+            told->at_ms = pm_earlier(now_ms, pm_mono_ms());
+            found = told;
+        } else if (told->again) {
+            manager->announce_ms = pm_earlier(manager->announce_ms, told->at_ms + AGAIN_MS);
+        }
+    }
+    pthread_mutex_unlock(&manager->lock);
+    return found;
+}
+
+void pm_manager_announce_due(panicmon_manager *manager, int64_t now_ms)
+{
+    const pm_told *told;
+    while ((told = take_due(manager, now_ms)) != NULL) {
+        announce_base(manager, told->base); /* it stays as long as the manager, as its text does */
+    }
+}
+
 void pm_manager_announce_later(panicmon_manager *manager, pm_map *bases, const char *routing_key)
 {
     if (!add_base(bases, routing_key)) {
-        pm_manager_announce_key(manager, routing_key);
+        announce_key(manager, routing_key);
     }
 }
 

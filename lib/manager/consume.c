@@ -33,7 +33,7 @@ static void take_config(panicmon_manager *manager, size_t identity, const pm_del
     panicmon_err status =
         pm_manager_apply_set(manager, routing_key, delivery->body, delivery->len, &taken, &err);
     if (taken) {
-        pm_manager_announce_key(manager, routing_key);
+        pm_manager_announce_soon(manager, routing_key);
         pm_manager_keep(manager, routing_key, delivery->body, delivery->len);
     } else if (status == PANICMON_ERR_NOENT) {
         pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT, "%s", panicmon_error_message(err));

@@ -45,11 +45,13 @@ void pm_manager_give_turn(panicmon_manager *manager)
 
 /* ---- the supervisor ---- */
 
+/* Until then, or until monitorables are to be published. */
 static bool wait_until(panicmon_manager *manager, int64_t until_ms)
 {
     pthread_mutex_lock(&manager->lock);
-    while (!manager->closing && pm_mono_ms() < until_ms) {
-        (void)pm_cond_wait_until(&manager->changed, &manager->lock, until_ms);
+    while (!manager->closing && pm_mono_ms() < pm_earlier(until_ms, manager->announce_ms)) {
+        (void)pm_cond_wait_until(&manager->changed, &manager->lock,
+                                 pm_earlier(until_ms, manager->announce_ms));
     }
     bool closing = manager->closing;
     pthread_mutex_unlock(&manager->lock);
@@ -75,21 +77,37 @@ static void let_consume(panicmon_manager *manager)
     pthread_mutex_unlock(&manager->lock);
 }
 
+static void set_supervised(panicmon_manager *manager, bool supervised)
+{
+    pthread_mutex_lock(&manager->lock);
+    manager->supervised = supervised;
+    pthread_mutex_unlock(&manager->lock);
+}
+
 static void supervisor_main(void *arg)
 {
     panicmon_manager *manager = arg;
     int64_t due = pm_mono_ms();
     bool whole = manager->consumer == NULL || pm_manager_restore(manager);
     let_consume(manager);
+    set_supervised(manager, true);
     while (wait_until(manager, due)) {
-        due = pm_mono_ms() + 1000;
-        whole = whole || pm_manager_restore(manager);
-        if (pm_manager_take_turn(manager) == PANICMON_OK) {
+        int64_t now = pm_mono_ms();
+        bool is_due = now >= due;
+        due = is_due ? now + 1000 : due;
+        whole = whole || (is_due && pm_manager_restore(manager));
+        if (pm_manager_take_turn(manager) != PANICMON_OK) {
+            continue;
+        }
+        pm_manager_announce_due(manager, now);
+        if (is_due) {
             due = manager->supervises ? pm_manager_supervise(manager, pm_mono_ms()) : due;
             announce_renamed(manager);
-            pm_manager_give_turn(manager);
         }
+        pm_manager_give_turn(manager);
     }
+    set_supervised(manager, false);
+    pm_manager_announce_due(manager, PM_NEVER); /* all that wait */
 }
 
 /* ---- life ---- */
@@ -159,6 +177,7 @@ panicmon_err panicmon_manager_new(panicmon_manager **out, panicmon_runtime *runt
     }
     (void)pthread_mutex_init(&manager->lock, NULL);
     pm_cond_init(&manager->changed);
+    manager->announce_ms = PM_NEVER;
     manager->runtime = runtime;
     manager->registry = pm_runtime_registry(runtime);
     manager->log = pm_log_ref(pm_runtime_log(runtime));
@@ -197,6 +216,11 @@ void panicmon_manager_free(panicmon_manager *manager)
         free(manager->leavers);
         manager->leavers = next;
     }
+    while (manager->told != NULL) {
+        pm_told *next = manager->told->next;
+        free(manager->told);
+        manager->told = next;
+    }
     pm_manager_forget_kept(manager);
     pm_store_free(manager->store);
     pm_map_free(&manager->in_file);
@@ -222,7 +246,7 @@ static panicmon_err apply(panicmon_manager *manager, const char *routing_key, co
     if (taken && bases != NULL) {
         pm_manager_announce_later(manager, bases, routing_key);
     } else if (taken) {
-        pm_manager_announce_key(manager, routing_key);
+        pm_manager_announce_soon(manager, routing_key);
     }
     pm_manager_give_turn(manager);
     return status;

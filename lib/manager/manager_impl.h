@@ -53,6 +53,14 @@ typedef struct pm_leaver {
     bool hung; /* when it was stopped */
 } pm_leaver;
 
+/* When the monitorables of a base chain were last published because of a config set. */
+typedef struct pm_told {
+    struct pm_told *next;
+    int64_t at_ms;
+    bool again; /* they have changed since */
+    char base[];
+} pm_told;
+
 /* The last messages that could not be taken, each as a JSON object; oldest first. */
 #define PM_PARKED_MAX 100
 
@@ -76,9 +84,12 @@ struct panicmon_manager {
     bool turn_taken;
     pthread_t turn_owner;
     bool closing;
-    bool restored;  /* kept config sets were applied, or cannot be read now */
-    pm_map groups;  /* routing key -> pm_group */
-    pm_map in_file; /* routing keys of the last apply_all; their values mean nothing */
+    bool restored;       /* kept config sets were applied, or cannot be read now */
+    pm_map groups;       /* routing key -> pm_group */
+    pm_map in_file;      /* routing keys of the last apply_all; their values mean nothing */
+    bool supervised;     /* the supervisor runs, and calls pm_manager_announce_due() */
+    pm_told *told;       /* never freed before the manager */
+    int64_t announce_ms; /* when to call it */
 
     /* of who holds the turn */
     pm_leaver *leavers;
@@ -111,15 +122,17 @@ void pm_manager_reap(panicmon_manager *manager, int64_t until_ms);
 
 /* ---- announce.c: any thread ---- */
 
-/* Publishes the monitorables of the base chain of a routing key; nothing for keys that are none of
- * PANIC's. */
-void pm_manager_announce_key(panicmon_manager *manager, const char *routing_key);
 /* A list of monitorables has all of its base chain: whoever changes many routing keys publishes it
  * once, after the last of them. Notes the base chain of a routing key (without memory it publishes
  * at once); */
 void pm_manager_announce_later(panicmon_manager *manager, pm_map *bases, const char *routing_key);
 /* and publishes those that were noted, and frees the notes. */
 void pm_manager_announce_bases(panicmon_manager *manager, pm_map *bases);
+/* For config sets that come one by one: publishes the monitorables of the base chain of a routing
+ * key (nothing for keys that are none of PANIC's) at once, but those of one chain only so often;
+ * then pm_manager_announce_due() does it after the last of them. With the turn. */
+void pm_manager_announce_soon(panicmon_manager *manager, const char *routing_key);
+void pm_manager_announce_due(panicmon_manager *manager, int64_t now_ms);
 /* Publishes those of all base chains. */
 void pm_manager_announce_all(panicmon_manager *manager);
 /* Publishes the heartbeat of one identity. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <panicmon/panicmon.h>
@@ -410,6 +411,37 @@ START_TEST(a_file_publishes_monitorables_once_and_its_last_key_counts)
 }
 END_TEST
 
+/* Each list has all of its chain, so one per set would grow without end. */
+START_TEST(sets_that_come_one_by_one_share_a_few_lists)
+{
+    enum { SETS = 60 };
+    struct timespec began;
+    struct timespec ended;
+    shop at = open_shop();
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (int i = 0; i < SETS; i++) {
+        char key[64];
+        char set[64];
+        snprintf(key, sizeof key, "chains.paint.shop%d.nodes_config", i);
+        snprintf(set, sizeof set, "{\"s%d\": {\"value\": \"red\"}}", i);
+        ck_assert_int_eq(panicmon_manager_apply(at.manager, key, set, strlen(set), NULL),
+                         PANICMON_OK);
+    }
+    for (int i = 0; i < SETS; i += 7) { /* the last list has all of them */
+        char chain[64];
+        snprintf(chain, sizeof chain, "\"chain_name\": \"shop%d\"", i);
+        await(monitorables, "\"chain_name\": \"shop59\"");
+        ck_assert(contains(monitorables, chain));
+    }
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    long tenths = (ended.tv_sec - began.tv_sec) * 10 + (ended.tv_nsec - began.tv_nsec) / 100000000;
+    pthread_mutex_lock(&lock);
+    ck_assert_int_le(lists, 3 + (int)(tenths / 3) + (int)(tenths / 10)); /* renamed ones too */
+    pthread_mutex_unlock(&lock);
+    close_shop(&at);
+}
+END_TEST
+
 START_TEST(a_strategy_cannot_call_its_manager)
 {
     shop at = open_shop();
@@ -489,6 +521,7 @@ int main(void)
     tcase_add_test(cases, a_monitor_that_hangs_is_replaced);
     tcase_add_test(cases, keys_that_leave_the_file_are_emptied);
     tcase_add_test(cases, a_file_publishes_monitorables_once_and_its_last_key_counts);
+    tcase_add_test(cases, sets_that_come_one_by_one_share_a_few_lists);
     tcase_add_test(cases, a_strategy_cannot_call_its_manager);
     tcase_add_test(cases, many_changes_leak_nothing);
     tcase_add_test(cases, a_large_set);
