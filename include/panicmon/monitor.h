@@ -58,7 +58,8 @@ typedef struct panicmon_monitor_ops {
 
 /** Flags of panicmon_round_rpc(). */
 enum {
-    PANICMON_RPC_PINNED = 1u << 0 /**< pinned to a block hash: the answer can never change */
+    PANICMON_RPC_PINNED = 1u << 0, /**< pinned to a block hash: the answer can never change */
+    PANICMON_RPC_ALONE = 1u << 1   /**< never joined with the same call of another monitor */
 };
 
 /** Flags of panicmon_round_http(). */
@@ -80,6 +81,13 @@ PANICMON_API const char *panicmon_round_name(const panicmon_round *round);
  * Queues a JSON-RPC 2.0 call to the WebSocket endpoint `url` (ws:// or wss://). `params` is the
  * JSON text of the params array, NULL for none. All arguments are copied. Calls of one step to one
  * endpoint leave together in one batch frame where the peer takes batches.
+ *
+ * Where monitors share connections (executors `events`, and `queue` and `threads` with shared
+ * ones), calls of several monitors that are equal in endpoint, method and params while the first of
+ * them is under way are made once, and all get its answer. A call that does something at the peer
+ * each time it is made, rather than ask it something, must say PANICMON_RPC_ALONE. Such a call may
+ * still be made again by whoever asked for it, as nobody knows what a connection that broke had
+ * delivered.
  */
 PANICMON_API panicmon_err panicmon_round_rpc(panicmon_round *round, const char *url,
                                              const char *method, const char *params, uint32_t flags,

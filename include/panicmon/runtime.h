@@ -87,7 +87,28 @@ PANICMON_API const char *panicmon_message_body(const panicmon_message *message, 
 /** Frees a message; NULL is allowed. */
 PANICMON_API void panicmon_message_free(panicmon_message *message);
 
-/** Takes a snapshot of the runtime's figures; the caller owns it. */
+/**
+ * Takes a snapshot of the runtime's figures; the caller owns it. Each has a name, found by
+ * panicmon_stats_at(), and a value since the runtime was made, or now where it says so. Names are
+ * kept, and more may come. Of rounds:
+ *
+ * - `rounds`, those that ended; `results` and `errors`, how: with all they wanted, or with
+ *   panicmon_round_fail(); `failures`, whose step returned an error; `restarts` after those
+ * - `late`, begun later than 250 ms and a tenth of their period; `overruns`, left out because the
+ *   one before took too long
+ * - `round_us_p50`, `round_us_p90`, `round_us_p99`, `round_us_max`: how long rounds took from their
+ *   first step to their end, in microseconds: what half, 90 and 99 of a hundred did not exceed, to
+ *   an eighth of the value above, and the longest of all
+ * - `lag_us_p50`, `lag_us_p90`, `lag_us_p99`, `lag_us_max`: how long after its time a round began,
+ *   likewise; executors that let events gather (`events`, up to 50 ms) are meant to have some
+ * - `monitors_started`; `monitors_running` now
+ *
+ * Of calls: `rpc_requests`, `rpc_frames`, `rpc_bytes_in`, `rpc_bytes_out`, `rpc_connects`;
+ * `rpc_joined`, answered by the same call of another monitor; `cache_hits`, answered without one.
+ * Of messages: `messages_produced` = `messages_confirmed` + `messages_waiting` +
+ * `messages_dropped`, and why those were dropped. Now in use: `sockets`, `threads`, `cache_bytes`,
+ * `pool_bytes`.
+ */
 PANICMON_API panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime,
                                                  panicmon_stats **out);
 

@@ -155,7 +155,7 @@ panicmon_err panicmon_round_rpc(panicmon_round *round, const char *url, const ch
     if (method == NULL) {
         return PANICMON_ERR_INVAL;
     }
-    if ((flags & ~(uint32_t)PANICMON_RPC_PINNED) != 0) {
+    if ((flags & ~(uint32_t)(PANICMON_RPC_PINNED | PANICMON_RPC_ALONE)) != 0) {
         return PANICMON_ERR_TOONEW;
     }
     return ask(round, PM_REQUEST_RPC, url, method, params, params == NULL ? 0 : strlen(params),

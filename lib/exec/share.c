@@ -255,7 +255,8 @@ static flight *find_flight(const pm_share *share, const pm_request *request, uin
 {
     flight *found = flight_of(pm_table_find(&share->flights, hash));
     while (found != NULL &&
-           (found->parcel.wire.done || !pm_call_equals(&found->parcel.wire, request))) {
+           (found->parcel.wire.done || (found->parcel.wire.flags & PANICMON_RPC_ALONE) != 0 ||
+            !pm_call_equals(&found->parcel.wire, request))) {
         found = flight_of(pm_table_same(&found->node));
     }
     return found;
@@ -326,7 +327,7 @@ void pm_share_add(pm_share *share, pm_request *request, const void *asker)
         return;
     }
     to->used = pm_mono_ms();
-    if (to->shared) {
+    if (to->shared && (request->flags & PANICMON_RPC_ALONE) == 0) {
         bool pinned = (request->flags & PANICMON_RPC_PINNED) != 0;
         if (pinned && answer_from_cache(share, request, hash)) {
             return;

@@ -55,7 +55,8 @@ typedef struct panicmon_monitor_ops {
     void (*monitor_free)(void *monitor);
 } panicmon_monitor_ops;
 enum {
-    PANICMON_RPC_PINNED = 1u << 0
+    PANICMON_RPC_PINNED = 1u << 0,
+    PANICMON_RPC_ALONE = 1u << 1
 };
 enum {
     PANICMON_HTTP_FOLLOW = 1u << 0

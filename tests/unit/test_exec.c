@@ -24,6 +24,7 @@ static const char *const executors[] = {"threads", "rounds", "queue", "events"};
 /* ---- the node ---- */
 
 static atomic_int asked_fixed; /* how often the call that can be cached reached the node */
+static atomic_int asked_alone; /* the same, of the one that must go alone */
 static atomic_int frames;
 
 /* double: twice its parameter; fixed: a text; hang: no answer. */
@@ -48,7 +49,7 @@ static void answer(pm_buf *out, pm_json call)
         }
         pm_buf_format(out, ",\"result\":%lld}", (long long)value * 2);
     } else {
-        atomic_fetch_add(&asked_fixed, 1);
+        atomic_fetch_add(pm_json_equals(method, "alone") ? &asked_alone : &asked_fixed, 1);
         pm_buf_text(out, ",\"result\":\"for ever\"}");
     }
 }
@@ -162,7 +163,9 @@ static panicmon_err ask(probe *own, panicmon_round *round)
     snprintf(key, sizeof key, "probe:%s", config->id);
     panicmon_err status = panicmon_round_load(round, key, &own->loaded);
     if (status == PANICMON_OK && config->url[0] != '\0') {
-        status = panicmon_round_rpc(round, config->url, config->method, params, 0, &own->doubled);
+        status = panicmon_round_rpc(round, config->url, config->method, params,
+                                    strcmp(config->method, "alone") == 0 ? PANICMON_RPC_ALONE : 0,
+                                    &own->doubled);
     }
     if (status == PANICMON_OK && config->url[0] != '\0') {
         status = panicmon_round_rpc(round, config->url, "fixed", "[\"0x01\"]", PANICMON_RPC_PINNED,
@@ -545,6 +548,30 @@ START_TEST(calls_are_shared)
 }
 END_TEST
 
+START_TEST(calls_that_must_be_alone_are_not_shared)
+{
+    const char *const pairs[] = {"rounds", "3", "executor.loops", "1", NULL};
+    peer *server = peer_start(node, NULL, NULL, NULL);
+    lab at = open_lab("events", pairs);
+    pm_buf json = {0};
+    atomic_store(&asked_alone, 0);
+    for (int i = 0; i < 40; i++) {
+        pm_buf_format(&json,
+                      "%s\"p%d\": {\"number\": 5, \"method\": \"alone\", \"url\": "
+                      "\"ws://127.0.0.1:%d/\"}",
+                      i == 0 ? "{" : ", ", i, peer_port(server));
+    }
+    pm_buf_char(&json, '}');
+    apply(&at, &json);
+    ck_assert_int_eq(panicmon_runtime_wait_idle(at.runtime, -1), PANICMON_OK);
+    ck_assert_uint_eq(sample_count, 120);
+    ck_assert_int_eq(atomic_load(&asked_alone), 120);
+    close_lab(&at);
+    peer_stop(server);
+    pm_buf_free(&json);
+}
+END_TEST
+
 START_TEST(tasks_of_an_endpoint_share_a_loop)
 {
     const char *const pairs[] = {"rounds", "3", "executor.loops", "4", NULL};
@@ -634,6 +661,7 @@ int main(void)
     tcase_add_loop_test(many, a_thousand, 0, EXECUTORS);
     tcase_set_timeout(events, 20);
     tcase_add_test(events, calls_are_shared);
+    tcase_add_test(events, calls_that_must_be_alone_are_not_shared);
     tcase_add_test(events, tasks_of_an_endpoint_share_a_loop);
     tcase_add_test(events, a_slow_step_is_named);
     tcase_add_test(events, every_executor_has_a_setting);

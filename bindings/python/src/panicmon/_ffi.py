@@ -92,6 +92,7 @@ class RpcFlags(enum.IntFlag):
     """How Round.rpc() asks."""
 
     PINNED = 1
+    ALONE = 2
 
 
 class HttpFlags(enum.IntFlag):

@@ -106,14 +106,15 @@ class Round:
         return decode(lib.panicmon_round_name(self._live()))
 
     def rpc(self, url: str, method: str, params: Optional[Union[Sequence[Any], str]] = None, *,
-            pinned: bool = False) -> Request:
-        """Asks for a JSON-RPC call to a WebSocket endpoint. `pinned`: its answer never changes."""
+            pinned: bool = False, alone: bool = False) -> Request:
+        """Asks for a JSON-RPC call to a WebSocket endpoint. `pinned`: its answer never changes.
+        `alone`: it is never joined with the same call of another monitor."""
         out = c_uint32()
         _core.raise_code(lib.panicmon_round_rpc(
             self._live(), encode(url), encode(method),
             None if params is None else encode_json(params if isinstance(params, str)
                                                     else list(params)),
-            RpcFlags.PINNED if pinned else 0, byref(out)))
+            (RpcFlags.PINNED if pinned else 0) | (RpcFlags.ALONE if alone else 0), byref(out)))
         return out.value
 
     def http(self, url: str, *, method: Optional[str] = None,
