@@ -460,6 +460,33 @@ START_TEST(test_connections_ended)
 }
 END_TEST
 
+/* Three cuts: a reset, an end without a word and one with a frame that says so. */
+START_TEST(test_cuts)
+{
+    int goodbyes = 0;
+    wsclient *victims[3];
+    for (int i = 0; i < 3; i++) {
+        victims[i] = wsclient_open(sim.port, "/1", 10000, NULL);
+        ck_assert_ptr_nonnull(victims[i]);
+    }
+    wsclient_close(ws); /* or it would be one of them */
+    ws = wsclient_open(sim.port, "/control", 10000, NULL);
+    free(ask_on(ws, "sim_set", "{\"cuts\":50}"));
+    for (int i = 0; i < 3; i++) {
+        bool over = false;
+        char *last = wsclient_receive(victims[i], 10000, &over);
+        ck_assert(last != NULL ? victims[i]->opcode == 8 : over);
+        goodbyes += last != NULL;
+        free(last);
+        wsclient_close(victims[i]);
+    }
+    ck_assert_int_eq(goodbyes, 1);
+    char *cuts = take(ask_on(ws, "sim_stats", "{}"), "result.cuts");
+    ck_assert_str_eq(cuts, "3");
+    free(cuts);
+}
+END_TEST
+
 START_TEST(test_stats)
 {
     free(ask_on(ws, "system_name", "[]"));
@@ -558,13 +585,11 @@ int main(void)
     TCase *plain = tcase_create("plain");
     tcase_set_timeout(plain, 30);
     tcase_add_checked_fixture(plain, start_plain, stop);
-    const TTest *const tests[] = {test_batches,        test_batch_limits,
-                                  test_frames,         test_paths,
-                                  test_chain,          test_storage,
-                                  test_levers,         test_metadata,
-                                  test_subscriptions,  test_views,
-                                  test_answers_spoilt, test_connections_ended,
-                                  test_stats,          test_frozen_keeps_its_state};
+    const TTest *const tests[] = {test_batches, test_batch_limits,   test_frames,
+                                  test_paths,   test_chain,          test_storage,
+                                  test_levers,  test_metadata,       test_subscriptions,
+                                  test_views,   test_answers_spoilt, test_connections_ended,
+                                  test_stats,   test_cuts,           test_frozen_keeps_its_state};
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
         tcase_add_test(plain, tests[i]);
     }

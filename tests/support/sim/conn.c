@@ -14,8 +14,7 @@ static void send_control(sim_conn *conn, uint8_t opcode, const char *bytes, size
     sim_conn_write(conn, payload - header, header + len);
 }
 
-/* Ends it as the protocol wants, with a status. */
-static void end_with(sim_conn *conn, uint16_t status)
+void sim_conn_goodbye(sim_conn *conn, uint16_t status)
 {
     char bytes[2] = {(char)(status >> 8), (char)status};
     send_control(conn, WS_CLOSE, bytes, sizeof bytes);
@@ -129,7 +128,7 @@ static void on_message(sim_conn *conn, const sim_frame *frame)
     }
     pm_buf_add(&conn->message, frame->payload, frame->len);
     if (conn->message.len > SIM_MESSAGE_MAX || conn->message.failed) {
-        end_with(conn, 1009);
+        sim_conn_goodbye(conn, 1009);
     } else if (frame->fin) {
         pm_buf whole = conn->message;
         conn->message = (pm_buf){0};
@@ -145,7 +144,7 @@ static long take_frame(sim_conn *conn, char *bytes, size_t len)
     long taken = sim_frame_read(bytes, len, SIM_MESSAGE_MAX, &frame);
     if (taken <= 0) {
         if (taken < 0) {
-            end_with(conn, taken == -1 ? 1002 : 1009);
+            sim_conn_goodbye(conn, taken == -1 ? 1002 : 1009);
         }
         return taken;
     }
@@ -153,11 +152,11 @@ static long take_frame(sim_conn *conn, char *bytes, size_t len)
     if (frame.opcode == WS_PING) {
         send_control(conn, WS_PONG, frame.payload, frame.len);
     } else if (frame.opcode == WS_CLOSE) {
-        end_with(conn, 1000);
+        sim_conn_goodbye(conn, 1000);
         return -1;
     } else if (frame.opcode != WS_PONG) {
         if ((frame.opcode == WS_CONTINUE) != (conn->fragment != 0)) {
-            end_with(conn, 1002);
+            sim_conn_goodbye(conn, 1002);
             return -1;
         }
         on_message(conn, &frame);

@@ -101,16 +101,30 @@ static bool set_upgrade(sim_call *call, pm_json value)
     return true;
 }
 
-static bool set_block_time(sim_call *call, pm_json value)
+static double real_of(pm_json value)
 {
     char text[32];
-    char *end;
-    double seconds = text_of(value, text, sizeof text) ? strtod(text, &end) : -1;
+    return text_of(value, text, sizeof text) ? strtod(text, NULL) : -1;
+}
+
+static bool set_block_time(sim_call *call, pm_json value)
+{
+    double seconds = real_of(value);
     if (!(seconds >= 0 && seconds <= 86400)) {
         return bad(call, "block_time: seconds were expected");
     }
     call->s->block_us = (int64_t)(seconds * 1e6);
     call->s->next_block_us = sim_now_us() + call->s->block_us;
+    return true;
+}
+
+static bool set_cuts(sim_call *call, pm_json value)
+{
+    double rate = real_of(value);
+    if (!(rate >= 0 && rate <= 10000)) {
+        return bad(call, "cuts: connections a second were expected, at most 10000");
+    }
+    sim_set_cuts(call->s, rate);
     return true;
 }
 
@@ -155,6 +169,8 @@ static bool sim_set_method(sim_call *call)
             good = set_upgrade(call, value);
         } else if (strcmp(name, "block_time") == 0) {
             good = set_block_time(call, value);
+        } else if (strcmp(name, "cuts") == 0) {
+            good = set_cuts(call, value);
         } else if (strcmp(name, "node") != 0) {
             good = set_mode(call, name, value, first, count);
         }
@@ -288,13 +304,14 @@ static bool sim_stats_method(sim_call *call)
     for (size_t i = first; i < first + count; i++) {
         add_counts(&sum, &call->s->nodes[i].counts);
     }
-    pm_buf_format(call->out,
-                  "{\"open\":%lld,\"accepted\":%llu,\"refused\":%llu,\"framesIn\":%llu,"
-                  "\"framesOut\":%llu,\"requests\":%llu,\"errors\":%llu,",
-                  (long long)sum.open, (unsigned long long)sum.accepted,
-                  (unsigned long long)sum.refused, (unsigned long long)sum.frames_in,
-                  (unsigned long long)sum.frames_out, (unsigned long long)sum.requests,
-                  (unsigned long long)sum.errors);
+    pm_buf_format(
+        call->out,
+        "{\"open\":%lld,\"accepted\":%llu,\"refused\":%llu,\"cuts\":%llu,\"framesIn\":%llu,"
+        "\"framesOut\":%llu,\"requests\":%llu,\"errors\":%llu,",
+        (long long)sum.open, (unsigned long long)sum.accepted, (unsigned long long)sum.refused,
+        (unsigned long long)call->s->cuts, (unsigned long long)sum.frames_in,
+        (unsigned long long)sum.frames_out, (unsigned long long)sum.requests,
+        (unsigned long long)sum.errors);
     pm_buf_format(call->out, "\"bytesIn\":%llu,\"bytesOut\":%llu}",
                   (unsigned long long)sum.bytes_in, (unsigned long long)sum.bytes_out);
     return true;

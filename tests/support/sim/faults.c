@@ -1,5 +1,5 @@
 /* faults.c: what the modes of a node do to its answers, and everything that happens by time:
- * delayed answers, blocks, ping floods. */
+ * delayed answers, blocks, ping floods, cuts. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +50,13 @@ void sim_forget_timers(sim *s)
     free(s->heap);
     s->heap = NULL;
     s->heap_len = s->heap_cap = 0;
+}
+
+/* A random number below `end`. */
+static uint64_t below(sim *s, uint64_t end)
+{
+    s->random = s->random * 6364136223846793005u + 1442695040888963407u;
+    return (s->random >> 33) % end;
 }
 
 /* ---- answers ---- */
@@ -105,8 +112,7 @@ void sim_deliver(sim_conn *conn, pm_buf *message)
     }
     int64_t wait = spoilt ? modes->delay : 0;
     if (spoilt && modes->jitter > 0) {
-        s->random = s->random * 6364136223846793005u + 1442695040888963407u;
-        wait += (int64_t)((s->random >> 33) % (uint64_t)(modes->jitter + 1));
+        wait += (int64_t)below(s, (uint64_t)modes->jitter + 1);
     }
     if (wait == 0) {
         finish(conn, message, spoilt);
@@ -140,6 +146,50 @@ static void flood(sim *s)
     }
 }
 
+/* Cuts a connection to a node, whichever: by turns with a reset, without a word and as the protocol
+ * wants. */
+static void cut_one(sim *s)
+{
+    sim_conn *victim = NULL;
+    uint64_t seen = 0;
+    for (sim_conn *conn = s->conns; conn != NULL; conn = conn->next) {
+        bool open = conn->state == CONN_OPEN && conn->node != &s->nodes[s->node_count];
+        if (open && below(s, ++seen) == 0) {
+            victim = conn;
+        }
+    }
+    if (victim == NULL) {
+        return;
+    }
+    switch (s->cuts++ % 3) {
+    case 0:
+        sim_conn_reset(victim);
+        break;
+    case 1:
+        sim_conn_close(victim);
+        break;
+    default:
+        sim_conn_goodbye(victim, 1001);
+    }
+}
+
+void sim_set_cuts(sim *s, double rate)
+{
+    s->cut_us = rate > 0 ? (int64_t)(1e6 / rate) : 0;
+    s->next_cut_us = sim_now_us() + s->cut_us;
+}
+
+static void cut(sim *s, int64_t now)
+{
+    for (int i = 0; s->next_cut_us <= now && i < 100; i++) {
+        cut_one(s);
+        s->next_cut_us += (int64_t)below(s, 2 * (uint64_t)s->cut_us + 1);
+    }
+    if (s->next_cut_us <= now) {
+        s->next_cut_us = now + s->cut_us;
+    }
+}
+
 static void make_blocks(sim *s, int64_t now)
 {
     for (int i = 0; s->next_block_us <= now && i < 100; i++) {
@@ -163,6 +213,10 @@ int64_t sim_due(sim *s, int64_t now)
     if (s->block_us > 0) {
         make_blocks(s, now);
         due = s->next_block_us;
+    }
+    if (s->cut_us > 0) {
+        cut(s, now);
+        due = s->next_cut_us < due ? s->next_cut_us : due;
     }
     if (s->flooding) {
         if (s->next_flood_us <= now) {

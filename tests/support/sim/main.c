@@ -24,6 +24,7 @@ static const char usage[] =
     "  --cert FILE --key FILE  serve wss:// with this certificate chain and key (PEM)\n"
     "  --nodes N             nodes of the chain, at the paths /0 to /N-1 (1)\n"
     "  --mode [/NODE:]NAME[=VALUE]  how a node (all) misbehaves; may be repeated\n"
+    "  --cuts RATE           connections to nodes cut each second, at random (0)\n"
     "  --keep-states N       states kept behind the head; 0: all (256)\n"
     "  --finality-lag N      blocks between best and finalized (2; with --state 0)\n"
     "  --state FILE          serve this state (JSON, may be gzipped) of a real chain\n"
@@ -54,6 +55,7 @@ enum {
     OPT_STATE,
     OPT_HEAD,
     OPT_BLOCK_TIME,
+    OPT_CUTS,
     OPT_ROTATE,
     OPT_LEGACY,
     OPT_SEED,
@@ -68,7 +70,7 @@ typedef struct settings {
     const char *listen, *cert, *key, *state;
     uint32_t first_port, last_port, nodes, head_index, upgrade;
     int64_t finality_lag; /* -1: not given */
-    double block_time;
+    double block_time, cuts;
     const char **modes;
     size_t mode_count;
 } settings;
@@ -107,6 +109,7 @@ static const struct option plain_options[] = {
     {"state", required_argument, NULL, OPT_STATE},
     {"head-index", required_argument, NULL, OPT_HEAD},
     {"block-time", required_argument, NULL, OPT_BLOCK_TIME},
+    {"cuts", required_argument, NULL, OPT_CUTS},
     {"rotate", no_argument, NULL, OPT_ROTATE},
     {"legacy", no_argument, NULL, OPT_LEGACY},
     {"seed", required_argument, NULL, OPT_SEED},
@@ -157,14 +160,15 @@ static bool parse_ports(settings *set, const char *text)
     return false;
 }
 
-static bool parse_block_time(settings *set, const char *text)
+static bool parse_real(const char *name, const char *text, double most, double *value)
 {
     char *end;
-    set->block_time = strtod(text, &end);
-    if (end != text && *end == '\0' && set->block_time >= 0 && set->block_time <= 86400) {
+    *value = strtod(text, &end);
+    if (end != text && *end == '\0' && *value >= 0 && *value <= most) {
         return true;
     }
-    (void)fprintf(stderr, "panicmon-sim: --block-time: '%s' are no seconds\n", text);
+    (void)fprintf(stderr, "panicmon-sim: --%s: '%s' is no number from 0 to %.0f\n", name, text,
+                  most);
     return false;
 }
 
@@ -195,7 +199,9 @@ static bool take_plain(settings *set, int option, const char *text)
     case OPT_HEAD:
         return parse_u32("head-index", text, 0, 1000000, &set->head_index);
     case OPT_BLOCK_TIME:
-        return parse_block_time(set, text);
+        return parse_real("block-time", text, 86400, &set->block_time);
+    case OPT_CUTS:
+        return parse_real("cuts", text, 10000, &set->cuts);
     case OPT_ROTATE:
         set->world.rotate = true;
         return true;
@@ -446,6 +452,7 @@ int main(int argc, char **argv)
     if (s.chain != NULL && make_nodes(&s, &set) && make_tls(&s, &set) && open_ports(&s, &set)) {
         s.block_us = set.state != NULL ? 0 : (int64_t)(set.block_time * 1e6);
         s.next_block_us = sim_now_us() + s.block_us;
+        sim_set_cuts(&s, set.cuts);
         sim_hold(&s);
         status = sim_serve(&s) ? 0 : 1;
     }

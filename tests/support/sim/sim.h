@@ -74,7 +74,8 @@ struct sim {
     sim_timer *heap; /* delayed answers, soonest first */
     size_t heap_len, heap_cap;
     int64_t block_us, next_block_us, next_flood_us; /* block_us 0: blocks on demand */
-    uint64_t next_sub, random;
+    int64_t cut_us, next_cut_us;                    /* between cuts; 0: none */
+    uint64_t next_sub, random, cuts;
     bool stop, flooding;
 };
 
@@ -94,6 +95,7 @@ void sim_conn_write(sim_conn *conn, const char *bytes, size_t len);
 /* Ends the connection when what waits is sent; resets it. */
 void sim_conn_finish(sim_conn *conn);
 void sim_conn_reset(sim_conn *conn);
+void sim_conn_goodbye(sim_conn *conn, uint16_t status); /* conn.c: ends it as the protocol wants */
 void sim_conn_close(sim_conn *conn);
 void sim_conn_data(sim_conn *conn, char *bytes, size_t len); /* conn.c: bytes came */
 bool sim_conn_full(const sim_conn *conn); /* so much waits to be sent that nothing is read */
@@ -102,6 +104,7 @@ bool sim_conn_full(const sim_conn *conn); /* so much waits to be sent that nothi
 void sim_deliver(sim_conn *conn, pm_buf *message);
 int64_t sim_due(sim *s, int64_t now); /* does what is due; when to come next */
 void sim_forget_timers(sim *s);
+void sim_set_cuts(sim *s, double rate); /* connections a second cut at random; 0: none */
 
 /* rpc.c */
 void sim_rpc_message(sim_conn *conn, const char *text, size_t len);
