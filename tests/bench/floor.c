@@ -1,18 +1,20 @@
-/* floor.c (bench-floor): the least a client can do that does what a monitor does on the wire. It
- * sends the frames and messages of a script and reads as many bytes as come back, and parses
- * nothing but the lengths of frames. One thread, one epoll loop, one connection per node.
+/* floor.c (bench-floor): the least a client can do that does on the wire what monitors do. Of each
+ * round it sends the frames, stage by stage, each stage when the replies to the one before are
+ * there, then the messages, each when the one before is confirmed. It reads as many bytes as come
+ * back and looks at nothing but the lengths of frames. One thread, one epoll loop, a connection per
+ * node, one to the broker.
  *
  *   bench-floor --port P --nodes N --period MS --tick MS --script FILE [--amqp PORT]
  *
- * The script has a line per frame of a round, "frame TAB text", and per message, "message TAB
- * exchange TAB routing key TAB body". SIGUSR1 prints the rounds so far; SIGTERM ends it. */
+ * The script says what was seen of rounds, in lines: "round"; of each "stage"; of each "frame TAB
+ * text"; and for all, "message TAB exchange TAB routing key TAB body". Nodes take the rounds in
+ * turn. --tick is the least time from one look for events to the next; 0: none. SIGUSR1 prints
+ * figures; SIGTERM ends it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,39 +26,42 @@
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 
-#define STEPS_MAX 16
+#include "floor.h"
+
+enum { IDLE, ASKING, PUBLISHING };
 
 typedef struct node {
+    int64_t skip; /* bytes of a reply's frame still to come */
+    uint64_t round;
     int fd;
-    unsigned int step; /* frames of this round that were sent */
-    int64_t skip;      /* bytes of the reply's frame still to come */
-    unsigned int have; /* bytes of its header so far */
+    uint8_t state;
+    uint8_t step;    /* stage or message */
+    uint8_t missing; /* replies to this stage still to come */
+    uint8_t have;    /* bytes of a frame's header so far */
     unsigned char header[10];
 } node;
 
-static char *frames[STEPS_MAX]; /* ready to be sent */
-static size_t frame_len[STEPS_MAX];
-static unsigned int frame_count;
-static char *messages; /* of one round, ready to be sent */
-static size_t messages_len;
-static char *out; /* messages of this turn */
-static size_t out_len;
-static size_t out_cap;
-static uint64_t rounds;
+typedef struct floor_run {
+    script script;
+    node *nodes;
+    size_t count;
+    int epoll;
+    int amqp;      /* -1: messages go to nobody */
+    bytes out;     /* messages of this turn */
+    bytes in;      /* of the broker: a frame that is not all there */
+    node **unsure; /* who waits for the confirm of a delivery tag, by tag modulo `unsure_cap` */
+    size_t unsure_cap;
+    uint64_t tag;       /* of the last message sent */
+    uint64_t confirmed; /* all tags up to this one are confirmed */
+    uint64_t rounds, overruns, frames, messages, in_bytes, out_bytes;
+} floor_run;
+
 static volatile sig_atomic_t asked;
 static volatile sig_atomic_t ended;
 
 static void on_signal(int number)
 {
     *(number == SIGUSR1 ? &asked : &ended) = 1;
-}
-
-static void must(bool good, const char *what)
-{
-    if (!good) {
-        fprintf(stderr, "bench-floor: %s: %s\n", what, strerror(errno));
-        exit(1);
-    }
 }
 
 static int64_t now_us(void)
@@ -66,96 +71,9 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void append(char **at, size_t *len, const void *bytes, size_t more)
-{
-    *at = realloc(*at, *len + more);
-    must(*at != NULL, "memory");
-    memcpy(*at + *len, bytes, more);
-    *len += more;
-}
-
-static void append_number(char **at, size_t *len, uint64_t value, int bytes)
-{
-    while (bytes-- > 0) {
-        char byte = (char)(value >> 8 * bytes);
-        append(at, len, &byte, 1);
-    }
-}
-
-/* A text frame whose mask is zero, so that it can be sent as it stands. */
-static void add_frame(const char *text)
-{
-    char **frame = &frames[frame_count];
-    size_t *len = &frame_len[frame_count++];
-    size_t size = strlen(text);
-    append_number(frame, len, 0x81, 1);
-    append_number(frame, len, 0x80 | (size < 126 ? size : size < 65536 ? 126 : 127), 1);
-    if (size >= 126) {
-        append_number(frame, len, size, size < 65536 ? 2 : 8);
-    }
-    append_number(frame, len, 0, 4);
-    append(frame, len, text, size);
-}
-
-static void add_amqp_frame(int type, const char *payload, size_t size)
-{
-    append_number(&messages, &messages_len, (uint64_t)type, 1);
-    append_number(&messages, &messages_len, 1, 2);
-    append_number(&messages, &messages_len, size, 4);
-    append(&messages, &messages_len, payload, size);
-    append_number(&messages, &messages_len, 0xce, 1);
-}
-
-/* basic.publish, mandatory, persistent, as the library sends it. */
-static void add_message(const char *exchange, const char *key, const char *body)
-{
-    char *method = NULL;
-    char *header = NULL;
-    size_t method_len = 0;
-    size_t header_len = 0;
-    append_number(&method, &method_len, (uint64_t)60 << 32 | (uint64_t)40 << 16, 6);
-    append_number(&method, &method_len, strlen(exchange), 1);
-    append(&method, &method_len, exchange, strlen(exchange));
-    append_number(&method, &method_len, strlen(key), 1);
-    append(&method, &method_len, key, strlen(key));
-    append_number(&method, &method_len, 1, 1);
-    append_number(&header, &header_len, (uint64_t)60 << 16, 4);
-    append_number(&header, &header_len, strlen(body), 8);
-    append_number(&header, &header_len, 0x1000, 2);
-    append_number(&header, &header_len, 2, 1);
-    add_amqp_frame(1, method, method_len);
-    add_amqp_frame(2, header, header_len);
-    add_amqp_frame(3, body, strlen(body));
-    free(method);
-    free(header);
-}
-
-static void read_script(const char *path)
-{
-    char *line = NULL;
-    size_t size = 0;
-    FILE *from = fopen(path, "r");
-    must(from != NULL, path);
-    while (getline(&line, &size, from) > 0) {
-        line[strcspn(line, "\n")] = '\0';
-        char *rest = line;
-        const char *kind = strsep(&rest, "\t");
-        if (strcmp(kind, "frame") == 0 && frame_count < STEPS_MAX) {
-            add_frame(rest);
-        } else if (strcmp(kind, "message") == 0) {
-            const char *exchange = strsep(&rest, "\t");
-            const char *key = strsep(&rest, "\t");
-            add_message(exchange, key, rest);
-        }
-    }
-    free(line);
-    fclose(from);
-    must(frame_count > 0, "an empty script");
-}
-
 /* ---- connections ---- */
 
-static void connect_node(node *at, int epoll, int port, int path)
+static void connect_node(floor_run *run, node *at, int port, int path)
 {
     char text[512];
     struct sockaddr_in to = {.sin_family = AF_INET,
@@ -179,12 +97,12 @@ static void connect_node(node *at, int epoll, int port, int path)
         text[got] = '\0';
     } while (strstr(text, "\r\n\r\n") == NULL);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = at};
-    must(epoll_ctl(epoll, EPOLL_CTL_ADD, at->fd, &event) == 0, "epoll");
+    must(epoll_ctl(run->epoll, EPOLL_CTL_ADD, at->fd, &event) == 0, "epoll");
 }
 
-static int connect_amqp(int epoll, int port)
+static void connect_amqp(floor_run *run, int port)
 {
-    static amqp_connection_state_t conn;
+    static amqp_connection_state_t conn; /* never freed: the socket is its own */
     conn = amqp_new_connection();
     amqp_socket_t *tcp = amqp_tcp_socket_new(conn);
     must(amqp_socket_open(tcp, "127.0.0.1", port) == AMQP_STATUS_OK, "the broker");
@@ -192,33 +110,64 @@ static int connect_amqp(int epoll, int port)
              AMQP_RESPONSE_NORMAL,
          "login");
     must(amqp_channel_open(conn, 1) != NULL && amqp_confirm_select(conn, 1) != NULL, "channel");
+    run->amqp = amqp_get_sockfd(conn);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    must(epoll_ctl(epoll, EPOLL_CTL_ADD, amqp_get_sockfd(conn), &event) == 0, "epoll");
-    return amqp_get_sockfd(conn);
+    must(epoll_ctl(run->epoll, EPOLL_CTL_ADD, run->amqp, &event) == 0, "epoll");
 }
 
 /* ---- rounds ---- */
 
-static void step(node *at)
+static void publish(floor_run *run, node *at)
 {
-    if (at->step < frame_count) {
-        size_t len = frame_len[at->step];
-        must(send(at->fd, frames[at->step], len, MSG_NOSIGNAL) == (ssize_t)len, "send");
-        at->step++;
+    const bytes *message = &run->script.messages[at->step++];
+    run->tag++;
+    if (run->tag - run->confirmed >= run->unsure_cap) {
+        must(false, "too many messages wait for their confirm");
+    }
+    run->unsure[run->tag % run->unsure_cap] = at;
+    bytes_add(&run->out, message->data, message->len);
+}
+
+static void next_message(floor_run *run, node *at)
+{
+    if (run->amqp >= 0 && at->step < run->script.message_count) {
+        publish(run, at);
         return;
     }
-    at->step = 0;
-    rounds++;
-    if (messages_len > 0) {
-        if (out_len + messages_len > out_cap) {
-            out_cap = (out_len + messages_len) * 2;
-            out = realloc(out, out_cap);
-            must(out != NULL, "memory");
-        }
-        memcpy(out + out_len, messages, messages_len);
-        out_len += messages_len;
+    at->state = IDLE;
+    at->round++;
+    run->rounds++;
+}
+
+/* Of a frame to be sent, its mask included. */
+static size_t header_size(const bytes *frame)
+{
+    unsigned int size = (unsigned char)frame->data[1] & 0x7f;
+    return size < 126 ? 6 : size == 126 ? 8 : 14;
+}
+
+static void next_stage(floor_run *run, node *at)
+{
+    size_t place = (size_t)(at - run->nodes) + at->round;
+    const variant *round = run->script.variants[place % run->script.variant_count];
+    if (at->step == round->count) {
+        at->state = PUBLISHING;
+        at->step = 0;
+        next_message(run, at);
+        return;
+    }
+    const stage *stage = &round->stages[at->step++];
+    at->state = ASKING;
+    at->missing = (uint8_t)stage->count;
+    for (unsigned int i = 0; i < stage->count; i++) {
+        const bytes *frame = &stage->frames[i];
+        must(send(at->fd, frame->data, frame->len, MSG_NOSIGNAL) == (ssize_t)frame->len, "send");
+        run->frames++;
+        run->out_bytes += frame->len - header_size(frame);
     }
 }
+
+/* ---- what comes ---- */
 
 /* The bytes of the frame after its header, or -1: the header is not whole. */
 static int64_t body_size(const node *at)
@@ -235,11 +184,11 @@ static int64_t body_size(const node *at)
     return more == 0 ? (int64_t)size : body;
 }
 
-static void take(node *at, const unsigned char *bytes, int64_t len)
+static void take_replies(floor_run *run, node *at, const unsigned char *data, int64_t len)
 {
     while (len > 0) {
         if (at->skip == 0) {
-            at->header[at->have++] = *bytes++;
+            at->header[at->have++] = *data++;
             len--;
             int64_t body = body_size(at);
             if (body < 0) {
@@ -247,61 +196,134 @@ static void take(node *at, const unsigned char *bytes, int64_t len)
             }
             at->skip = body;
             at->have = 0;
+            run->in_bytes += (uint64_t)body;
         }
         int64_t some = len < at->skip ? len : at->skip;
         at->skip -= some;
-        bytes += some;
+        data += some;
         len -= some;
-        if (at->skip == 0) {
-            step(at);
+        if (at->skip == 0 && at->state == ASKING && --at->missing == 0) {
+            next_stage(run, at);
         }
     }
 }
 
-static void read_ready(int epoll, int amqp, int64_t wait_us)
+static uint64_t number_at(const char *data, int size)
 {
-    static unsigned char bytes[65536];
+    uint64_t number = 0;
+    for (int i = 0; i < size; i++) {
+        number = number << 8 | (unsigned char)data[i];
+    }
+    return number;
+}
+
+static void confirm(floor_run *run, uint64_t tag)
+{
+    node **who = &run->unsure[tag % run->unsure_cap];
+    if (*who != NULL) {
+        node *at = *who;
+        *who = NULL;
+        run->messages++;
+        next_message(run, at);
+    }
+}
+
+static void take_confirm(floor_run *run, const char *payload)
+{
+    enum { BASIC = 60, ACK = 80 };
+    must(number_at(payload, 2) == BASIC && number_at(payload + 2, 2) == ACK, "the broker");
+    uint64_t tag = number_at(payload + 4, 8);
+    bool multiple = (payload[12] & 1) != 0;
+    for (uint64_t i = multiple ? run->confirmed + 1 : tag; i <= tag; i++) {
+        confirm(run, i);
+    }
+    while (run->confirmed < run->tag &&
+           run->unsure[(run->confirmed + 1) % run->unsure_cap] == NULL) {
+        run->confirmed++;
+    }
+}
+
+static void take_amqp(floor_run *run, const unsigned char *data, size_t len)
+{
+    enum { METHOD = 1, AROUND = 8, HEADER = 7 };
+    bytes_add(&run->in, data, len);
+    size_t at = 0;
+    while (run->in.len - at >= AROUND) {
+        const char *frame = run->in.data + at;
+        size_t size = (size_t)number_at(frame + 3, 4);
+        if (run->in.len - at < size + AROUND) {
+            break;
+        }
+        if (frame[0] == METHOD) {
+            take_confirm(run, frame + HEADER);
+        }
+        at += size + AROUND;
+    }
+    memmove(run->in.data, run->in.data + at, run->in.len - at);
+    run->in.len -= at;
+}
+
+static void read_ready(floor_run *run, int64_t wait_us)
+{
+    static unsigned char data[65536];
     static struct epoll_event events[1024];
     int wait_ms = (int)((wait_us + 999) / 1000);
-    int count = epoll_wait(epoll, events, 1024, wait_ms < 0 ? 0 : wait_ms);
+    int count = epoll_wait(run->epoll, events, 1024, wait_ms < 0 ? 0 : wait_ms);
     for (int i = 0; i < count; i++) {
         node *at = events[i].data.ptr;
-        ssize_t got = recv(at == NULL ? amqp : at->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        ssize_t got = recv(at == NULL ? run->amqp : at->fd, data, sizeof data, MSG_DONTWAIT);
         must(got > 0 || (got < 0 && errno == EAGAIN), "a connection broke");
-        if (at != NULL && got > 0) {
-            take(at, bytes, got);
+        if (got > 0 && at != NULL) {
+            take_replies(run, at, data, got);
+        } else if (got > 0) {
+            take_amqp(run, data, (size_t)got);
         }
     }
 }
 
-static void send_messages(int amqp)
+/* ---- the loop ---- */
+
+static void send_messages(floor_run *run)
 {
-    for (size_t at = 0; at < out_len;) {
-        ssize_t sent = send(amqp, out + at, out_len - at, MSG_NOSIGNAL);
+    for (size_t at = 0; at < run->out.len;) {
+        ssize_t sent = send(run->amqp, run->out.data + at, run->out.len - at, MSG_NOSIGNAL);
         must(sent > 0, "the broker");
         at += (size_t)sent;
     }
-    out_len = 0;
+    run->out.len = 0;
 }
 
-static void run(node *nodes, size_t count, int epoll, int amqp, int64_t period, int64_t tick)
+static void print_figures(const floor_run *run)
+{
+    fprintf(stderr,
+            "figures: rounds=%llu overruns=%llu rpc_frames=%llu rpc_bytes_in=%llu "
+            "rpc_bytes_out=%llu messages_confirmed=%llu\n",
+            (unsigned long long)run->rounds, (unsigned long long)run->overruns,
+            (unsigned long long)run->frames, (unsigned long long)run->in_bytes,
+            (unsigned long long)run->out_bytes, (unsigned long long)run->messages);
+}
+
+static void loop(floor_run *run, int64_t period, int64_t tick)
 {
     int64_t begin = now_us();
     int64_t woke = begin;
     uint64_t next = 0; /* rounds begun; round k begins at begin + k * period / count */
     while (!ended) {
         int64_t now = now_us();
-        int64_t due = begin + (int64_t)(next * (uint64_t)period / count);
-        for (; due <= now; due = begin + (int64_t)(next * (uint64_t)period / count)) {
-            if (nodes[next % count].step == 0) {
-                step(&nodes[next % count]);
+        int64_t due = begin + (int64_t)(next * (uint64_t)period / run->count);
+        for (; due <= now; due = begin + (int64_t)(next * (uint64_t)period / run->count)) {
+            node *at = &run->nodes[next++ % run->count];
+            if (at->state == IDLE) {
+                at->step = 0;
+                next_stage(run, at);
+            } else {
+                run->overruns++;
             }
-            next++;
         }
-        send_messages(amqp);
+        send_messages(run);
         if (asked) {
             asked = 0;
-            fprintf(stderr, "figures: rounds=%llu\n", (unsigned long long)rounds);
+            print_figures(run);
         }
         now = now_us();
         if (tick > 0 && woke + tick > now) {
@@ -309,7 +331,26 @@ static void run(node *nodes, size_t count, int epoll, int amqp, int64_t period, 
             (void)nanosleep(&rest, NULL);
         }
         woke = now_us();
-        read_ready(epoll, amqp, due - woke);
+        read_ready(run, due - woke);
+    }
+}
+
+static void start(floor_run *run, int port, int amqp)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    run->epoll = epoll_create1(EPOLL_CLOEXEC);
+    run->nodes = calloc(run->count, sizeof *run->nodes);
+    run->unsure_cap = 2 * run->count + 1000; /* a node waits for one at a time */
+    run->unsure = calloc(run->unsure_cap, sizeof *run->unsure);
+    must(run->epoll >= 0 && run->nodes != NULL && run->unsure != NULL, "start");
+    for (size_t i = 0; i < run->count; i++) {
+        connect_node(run, &run->nodes[i], port, (int)i);
+    }
+    run->amqp = -1;
+    if (amqp != 0) {
+        connect_amqp(run, amqp);
     }
 }
 
@@ -322,9 +363,9 @@ int main(int argc, char **argv)
                                             {"script", required_argument, NULL, 's'},
                                             {"amqp", required_argument, NULL, 'a'},
                                             {NULL, 0, NULL, 0}};
+    floor_run run = {.count = 1};
     int port = 0;
     int amqp = 0;
-    size_t count = 1;
     int64_t period = 10000;
     int64_t tick = 5;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -333,7 +374,7 @@ int main(int argc, char **argv)
             port = atoi(optarg);
             break;
         case 'n':
-            count = (size_t)atoi(optarg);
+            run.count = (size_t)atoi(optarg);
             break;
         case 'd':
             period = atoi(optarg);
@@ -342,7 +383,7 @@ int main(int argc, char **argv)
             tick = atoi(optarg);
             break;
         case 's':
-            read_script(optarg);
+            script_read(&run.script, optarg);
             break;
         case 'a':
             amqp = atoi(optarg);
@@ -351,22 +392,9 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    sigaction(SIGUSR1, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    node *nodes = calloc(count, sizeof *nodes);
-    must(epoll >= 0 && nodes != NULL && frame_count > 0, "usage");
-    for (size_t i = 0; i < count; i++) {
-        connect_node(&nodes[i], epoll, port, (int)i);
-    }
-    int fd = -1;
-    if (amqp != 0) {
-        fd = connect_amqp(epoll, amqp);
-    } else {
-        messages_len = 0;
-    }
-    run(nodes, count, epoll, fd, period * 1000, tick * 1000);
-    fprintf(stderr, "figures: rounds=%llu\n", (unsigned long long)rounds);
+    must(run.count > 0 && run.script.variant_count > 0 && port != 0, "usage");
+    start(&run, port, amqp);
+    loop(&run, period * 1000, tick * 1000);
+    print_figures(&run);
     return 0;
 }

@@ -1,12 +1,8 @@
-#!/usr/bin/env python3
-"""Draws results.csv as two SVGs: CPU per round and memory per monitorable over N, both axes
-logarithmic.  plot.py results.csv FOLDER"""
-import csv
+"""Draws CPU per round and memory per monitorable over N as SVGs, both axes logarithmic."""
 import math
 import os
-import sys
 
-COLOURS = {"processes": "#b03a2e", "threads-own": "#ca6f1e", "threads-shared": "#b7950b",
+COLOURS = {"PANIC": "#000000", "processes": "#b03a2e", "threads-own": "#ca6f1e", "threads-shared": "#b7950b",
            "rounds": "#7d3c98", "queue": "#2471a3", "events": "#1e8449", "floor": "#566573"}
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 70, 150, 40, 50
 
@@ -15,10 +11,10 @@ def decades(low, high):
     return range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
 
 
-def draw(rows, column, title, path):
+def draw(rows, kind, column, title, path):
     lines = {}
     for row in rows:
-        if row["kind"] == "node" and row[column] and float(row[column]) > 0:
+        if row["kind"] == kind and row.get("scheme", "ws") == "ws" and float(row.get(column) or 0) > 0:
             lines.setdefault(row["approach"], []).append((int(row["n"]), float(row[column])))
     points = [p for line in lines.values() for p in line]
     if not points:
@@ -61,13 +57,14 @@ def draw(rows, column, title, path):
         f.write("\n".join(out) + "\n")
 
 
-def main():
-    with open(sys.argv[1], newline="") as f:
-        rows = list(csv.DictReader(f))
-    draw(rows, "cpu_us_per_round", "CPU per round, microseconds", os.path.join(sys.argv[2], "cpu.svg"))
-    draw(rows, "pss_kib_each", "Memory per monitorable (PSS), KiB",
-         os.path.join(sys.argv[2], "memory.svg"))
+def possible(rows):
+    return any(row["kind"] == "node" and row.get("cpu_us_per_round") for row in rows)
 
 
-if __name__ == "__main__":
-    main()
+def draw_all(rows, folder):
+    draw(rows, "node", "cpu_us_per_round", "CPU per round, microseconds",
+         os.path.join(folder, "cpu.svg"))
+    draw(rows, "node", "pss_kib_each", "Memory per monitorable (PSS), KiB",
+         os.path.join(folder, "memory.svg"))
+    draw(rows, "validator", "cpu_us_per_round", "CPU per round of a validator, microseconds",
+         os.path.join(folder, "cpu-validators.svg"))

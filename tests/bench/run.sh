@@ -2,18 +2,21 @@
 # Measures every executor, and a daemon per monitorable, beside the floor: CPU per round, memory,
 # threads, descriptors, context switches, schedule lag, and what the broker pays.
 #
-#   tests/bench/run.sh [--quick] [--build DIR] [--out DIR] [--approach NAME]... [-n COUNT]...
-#                      [--kind node|validator]... [--period S] [--window S] [--set SETTING=VALUE]...
+#   tests/bench/run.sh [--quick] [--update] [--build DIR] [--out DIR] [--approach NAME]... [-n N]...
+#                      [--kind node|validator]... [--tls no|too|only] [--period S] [--window S]
+#                      [--floor-tick MS] [--set SETTING=VALUE]... [--no-broker]
 #
-# Writes results.csv, results.md and two plots (cpu.svg, memory.svg) to the folder --out. Takes about
-# half an hour, --quick about eight minutes. Nothing else should run on the machine.
+# Writes results.csv, RESULTS.md and plots to the folder --out, anew after each row, so that a run
+# that is cut short is not lost. Takes about 40 minutes, --quick about nine. --update puts them in the
+# place of those in tests/bench when the run was whole. Nothing else should run on the machine.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-build='' out='' rest=()
+build='' out='' update=false rest=()
 while [ $# -gt 0 ]; do
     case "$1" in
     --build) build=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
+    --update) update=true && shift ;;
     *) rest+=("$1") && shift ;;
     esac
 done
@@ -24,7 +27,10 @@ if [ -z "$build" ]; then
 fi
 out=${out:-$build/bench-results}
 mkdir -p "$out"
+rm -f "$out"/{results.csv,RESULTS.md} "$out"/*.svg
 status=0
-python3 "$here/bench.py" --build "$(cd "$build" && pwd)" --out "$out" "${rest[@]}" || status=$?
-[ ! -s "$out/results.csv" ] || python3 "$here/plot.py" "$out/results.csv" "$out"
+python3 -u "$here/bench.py" --build "$(cd "$build" && pwd)" --out "$out" ${rest[@]+"${rest[@]}"} || status=$?
+if $update && [ "$status" -eq 0 ]; then
+    cp "$out"/results.csv "$out"/RESULTS.md "$out"/*.svg "$here"
+fi
 exit "$status"
