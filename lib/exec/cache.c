@@ -4,13 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* One larger than this part of the cache is not worth what it would push out. */
 #define SHARE_MAX 4
+/* Chains move on: a reply about a block is asked for while the block is new, or never again. */
+#define UNUSED_MS 12000
 
 struct pm_cached {
     pm_node node; /* first */
     pm_cached *newer;
     pm_cached *older;
+    int64_t used_ms;
     size_t target_len;
     size_t name_len;
     size_t in_len;
@@ -57,6 +62,7 @@ static void unlink_cached(pm_cache *cache, pm_cached *cached)
 
 static void link_newest(pm_cache *cache, pm_cached *cached)
 {
+    cached->used_ms = pm_mono_ms();
     cached->newer = NULL;
     cached->older = cache->newest;
     *(cache->newest == NULL ? &cache->oldest : &cache->newest->newer) = cached;
@@ -84,7 +90,7 @@ static void drop(pm_cache *cache, pm_cached *cached)
 
 void pm_cache_init(pm_cache *cache, size_t limit, pm_figures *figures)
 {
-    *cache = (pm_cache){.limit = limit, .figures = figures};
+    *cache = (pm_cache){.limit = limit, .unused_ms = UNUSED_MS, .figures = figures};
 }
 
 const char *pm_cache_find(pm_cache *cache, const pm_request *request, uint64_t hash, size_t *len)
@@ -117,7 +123,9 @@ void pm_cache_keep(pm_cache *cache, const pm_request *request, uint64_t hash)
     if (size > cache->limit / SHARE_MAX || find(cache, request, hash) != NULL) {
         return;
     }
-    while (cache->bytes + size > cache->limit) {
+    int64_t unused_since = pm_mono_ms() - cache->unused_ms;
+    while (cache->oldest != NULL &&
+           (cache->bytes + size > cache->limit || cache->oldest->used_ms < unused_since)) {
         drop(cache, cache->oldest);
     }
     pm_cached *cached = malloc(size);

@@ -1,5 +1,5 @@
 /* cache.h: replies that can never change, kept up to a number of bytes; those not asked for the
- * longest go first. Belongs to one thread. */
+ * longest go first, and those that nobody has asked for in a while. Belongs to one thread. */
 #ifndef PM_CACHE_H
 #define PM_CACHE_H
 
@@ -15,6 +15,7 @@ typedef struct pm_cache {
     pm_cached *oldest;
     size_t bytes;
     size_t limit;
+    int64_t unused_ms; /* after which a reply may go */
     pm_figures *figures;
 } pm_cache;
 

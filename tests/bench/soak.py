@@ -16,9 +16,13 @@ from procs import Broker, Child, Simulator, descriptors, memory_kib, raise_descr
 
 CHAIN = 10     # nodes of one config set
 SAMPLE_S = 10  # between looks at the daemon
-WARM_S = 8     # before anything is changed or cut
-# A slope is no growth when two of its standard errors reach zero, or when it is less than this.
+WARM_S = 10    # before anything is changed or cut
+# Growth of the heap in use is noise when two of its standard errors reach zero, or when it is less
+# than so many KiB a minute.
 SLOPE_KIB = 8
+# What is resident may grow by so much of itself a minute, as the heap comes to be in pieces; that
+# levels off.
+RESIDENT_PART = 0.01
 
 
 class Configs:
@@ -30,8 +34,8 @@ class Configs:
         self.changes = 0
 
     def change(self):
-        """Renames, takes out or puts back one in a hundred."""
-        for i in random.sample(range(self.options.n), max(1, self.options.n // 100)):
+        """Renames, takes out or puts back some."""
+        for i in random.sample(range(self.options.n), self.options.changes):
             self.changes += 1
             node = self.nodes[i]
             if random.random() < 0.5 or not node["on"]:
@@ -96,17 +100,25 @@ class Verdict:
         print(("ok    " if good else "FAIL  ") + text, flush=True)
 
 
-def judge(options, points, first, last, cuts, lines, consumed, daemon):
-    """points: (seconds, rss, descriptors, rounds)"""
-    verdict = Verdict()
-    half = points[len(points) // 2:]
+def judge_memory(options, verdict, half):
     slope, error = line_fit([(p[0], p[1]) for p in half])
-    text = (f"memory: {slope:+.1f} KiB a minute in the second half, standard error {error:.1f}, "
+    text = (f"resident: {slope:+.1f} KiB a minute in the second half, standard error {error:.1f}, "
             f"at {half[-1][1]} KiB")
     if options.wrapped:
-        print("      " + text + " (not judged: the sanitizer keeps what is freed)")
-    else:
-        verdict.say(slope - 2 * error <= 0 or slope < SLOPE_KIB, text)
+        print("      " + text + " (not judged: what is freed is kept)")
+        return
+    verdict.say(slope - 2 * error <= RESIDENT_PART * half[-1][1], text)
+    slope, error = line_fit([(p[0], p[4]) for p in half])
+    verdict.say(slope - 2 * error <= 0 or slope < SLOPE_KIB,
+                f"heap in use: {slope:+.1f} KiB a minute in the second half, standard error "
+                f"{error:.1f}, at {half[-1][4]} KiB")
+
+
+def judge(options, points, first, last, cuts, lines, consumed, daemon):
+    """points: (seconds, resident KiB, descriptors, rounds, KiB of the heap in use)"""
+    verdict = Verdict()
+    half = points[len(points) // 2:]
+    judge_memory(options, verdict, half)
     quarter = len(points) // 4
     before = average([p[2] for p in points[quarter:2 * quarter]])
     after = average([p[2] for p in points[-quarter:]])
@@ -127,11 +139,12 @@ def judge(options, points, first, last, cuts, lines, consumed, daemon):
     verdict.say(came is not None and came >= last["messages_confirmed"],
                 f"messages that {'the broker' if options.broker else 'standard output'} got: {came}, "
                 f"confirmed before the stop: {last['messages_confirmed']}")
-    verdict.say(daemon.process.returncode == 0, f"exit status {daemon.process.returncode}")
+    code = daemon.process.returncode
+    verdict.say(code == 0, f"exit status {code}")
     found = [word for word in ("AddressSanitizer", "LeakSanitizer", "runtime error",
                                "definitely lost") if word in daemon.text()]
     verdict.say(not found, f"complaints of the sanitizer: {', '.join(found) or 'none'}")
-    if found:
+    if found or code != 0:
         print(daemon.text()[-8000:])
     return verdict.good
 
@@ -147,12 +160,33 @@ def command_of(options, path):
     return daemon
 
 
+def environment(options, heap):
+    made = dict(os.environ)
+    if not options.wrapped:
+        made["HEAPWATCH"] = heap
+        made["LD_PRELOAD"] = os.path.join(options.build, "tests/bench/libheapwatch.so")
+    return made
+
+
+def heap_kib(path):
+    for _ in range(100):  # it may just be written anew
+        if os.path.exists(path):
+            with open(path) as f:
+                text = f.read()
+            if text.endswith("\n"):
+                return int(text) // 1024
+        time.sleep(0.05)
+    return 0
+
+
 def run(options, directory, sim, broker):
     configs = Configs(os.path.join(directory, "soak.json"), sim.port, options)
     url = broker.url if broker else None
     configs.write(url)
     lines = Lines()
-    daemon = Child(command_of(options, configs.path), directory, "soak", stdout=lines.writer)
+    heap = os.path.join(directory, "heap")
+    daemon = Child(command_of(options, configs.path), directory, "soak", stdout=lines.writer,
+                   env=environment(options, heap))
     os.close(lines.writer)
     lines.start()
     daemon.wait_ready()
@@ -162,15 +196,17 @@ def run(options, directory, sim, broker):
     began = time.monotonic()
     points = []
     while time.monotonic() - began < options.minutes * 60:
-        configs.change()
-        configs.write(url)
-        os.kill(daemon.pid, signal.SIGHUP)
+        if options.changes > 0:
+            configs.change()
+            configs.write(url)
+            os.kill(daemon.pid, signal.SIGHUP)
         time.sleep(1)
         if len(points) * SAMPLE_S < time.monotonic() - began:
             rounds = daemon.figures()["rounds"]
             points.append((time.monotonic() - began, memory_kib(daemon.pid)[0],
-                           descriptors(daemon.pid), rounds))
-            print(f"{points[-1][0]:6.0f} s  rss {points[-1][1]} KiB  descriptors {points[-1][2]}  "
+                           descriptors(daemon.pid), rounds, heap_kib(heap)))
+            print(f"{points[-1][0]:6.0f} s  rss {points[-1][1]} KiB  heap {points[-1][4]} KiB  "
+                  f"descriptors {points[-1][2]}  "
                   f"rounds {rounds}  left {max(0, options.minutes * 60 - points[-1][0]):.0f} s",
                   flush=True)
     cuts = sim.ask("sim_stats", {})["cuts"]
@@ -193,6 +229,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--period", type=float, default=2)
     parser.add_argument("--cuts", type=float, help="connections a second; 1 in 200 of them")
+    parser.add_argument("--changes", type=int, help="configs a second; 1 in 100 of them")
     parser.add_argument("--executor", default="events")
     parser.add_argument("--broker", action="store_true", help="publish to a RabbitMQ")
     parser.add_argument("--asan", action="store_true", help="the build has a sanitizer")
@@ -200,6 +237,8 @@ def main():
     options = parser.parse_args()
     options.wrapped = options.asan or options.valgrind
     options.cuts = options.n / 200 if options.cuts is None else options.cuts
+    if options.changes is None:
+        options.changes = max(1, options.n // 100)
     raise_descriptor_limit()
     directory = tempfile.mkdtemp(prefix="panicmon-soak.")
     sim = Simulator(options.build, options.n, ["--block-time", "1"])

@@ -22,6 +22,6 @@ done
 if [ -z "$build" ]; then
     build=$here/../../build/soak${sanitize:+-$sanitize}
     cmake -S "$here/../.." -B "$build" -DPANICMON_SANITIZE="$sanitize" >/dev/null
-    cmake --build "$build" -j "$(nproc)" --target panicmond panicmon-sim bench-broker >/dev/null
+    cmake --build "$build" -j "$(nproc)" --target panicmond panicmon-sim bench-broker heapwatch >/dev/null
 fi
 exec python3 "$here/soak.py" --build "$(cd "$build" && pwd)" ${rest[@]+"${rest[@]}"}

@@ -149,6 +149,29 @@ START_TEST(the_cache_keeps_to_its_limit)
 }
 END_TEST
 
+START_TEST(replies_nobody_asks_for_go)
+{
+    pm_figures figures = {0};
+    pm_cache cache;
+    size_t len = 0;
+    pm_cache_init(&cache, 1 << 20, &figures);
+    cache.unused_ms = 20;
+    pm_request old = make("ws://a", "[1]", "1");
+    pm_request next = make("ws://a", "[2]", "2");
+    pm_cache_keep(&cache, &old, pm_call_hash(&old));
+    ck_assert_ptr_nonnull(pm_cache_find(&cache, &old, pm_call_hash(&old), &len));
+    size_t one = cache.bytes;
+    usleep(40000);
+    pm_cache_keep(&cache, &next, pm_call_hash(&next));
+    ck_assert_ptr_null(pm_cache_find(&cache, &old, pm_call_hash(&old), &len));
+    ck_assert_ptr_nonnull(pm_cache_find(&cache, &next, pm_call_hash(&next), &len));
+    ck_assert_uint_eq(cache.bytes, one);
+    pm_request_clear(&old);
+    pm_request_clear(&next);
+    pm_cache_free(&cache);
+}
+END_TEST
+
 START_TEST(a_reply_that_is_too_large_is_not_kept)
 {
     pm_figures figures = {0};
@@ -217,6 +240,7 @@ int main(void)
     tcase_add_test(parts, a_long_sleep_loses_no_timer);
     tcase_add_test(parts, percentiles_are_off_by_an_eighth_at_most);
     tcase_add_test(parts, the_cache_keeps_to_its_limit);
+    tcase_add_test(parts, replies_nobody_asks_for_go);
     tcase_add_test(parts, a_reply_that_is_too_large_is_not_kept);
     tcase_add_test(parts, the_pool_is_bounded_and_ends_its_work);
     suite_add_tcase(suite, parts);

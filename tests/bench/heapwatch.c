@@ -1,0 +1,72 @@
+/* heapwatch.c (libheapwatch.so): preloaded into a daemon, writes every few seconds to the file that
+ * HEAPWATCH names how many bytes of the C library's heap are in use. Unlike resident memory that
+ * does not grow because the heap is in pieces. A thread of its own, which ends with the process. */
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EVERY_S 2
+
+/* The size of the last element that begins with `tag`: those of the whole process come last. */
+static long long last_size(const char *text, const char *tag)
+{
+    const char *last = NULL;
+    for (const char *at = text; (at = strstr(at, tag)) != NULL; at++) {
+        last = at;
+    }
+    const char *size = last == NULL ? NULL : strstr(last, "size=\"");
+    return size == NULL ? 0 : atoll(size + strlen("size=\""));
+}
+
+static void note(const char *path)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *info = open_memstream(&text, &len);
+    if (info == NULL) {
+        return;
+    }
+    int failed = malloc_info(0, info);
+    if (fclose(info) == 0 && failed == 0) {
+        long long used =
+            last_size(text, "<system type=\"current\"") + last_size(text, "<total type=\"mmap\"") -
+            last_size(text, "<total type=\"fast\"") - last_size(text, "<total type=\"rest\"");
+        FILE *to = fopen(path, "we");
+        if (to != NULL) {
+            fprintf(to, "%lld\n", used);
+            fclose(to);
+        }
+    }
+    free(text);
+}
+
+static void *watch(void *path)
+{
+    for (;;) {
+        sleep(EVERY_S);
+        note(path);
+    }
+    return NULL;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigset_t old;
+    char *path = getenv("HEAPWATCH");
+    if (path == NULL) {
+        return;
+    }
+    unsetenv("LD_PRELOAD");
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (pthread_create(&thread, NULL, watch, path) == 0) {
+        pthread_detach(thread);
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
