@@ -70,6 +70,9 @@ static panicmon_err check_set(report *to, panicmon_registry *registry, const cha
             tell(to, panicmon_error_message(err));
         }
     }
+    for (size_t i = 0; status == PANICMON_OK && i < pm_config_set_faults(set); i++) {
+        tell(to, pm_config_set_fault(set, i));
+    }
     for (size_t i = 0; i < count; i++) {
         if (status == PANICMON_OK) {
             check_strategy(to, strategies[i], set);

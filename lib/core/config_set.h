@@ -13,12 +13,16 @@
 #define PM_CONFIG_ID_MAX      256u
 
 /* Parses a body: an object from id to config. A bare config (no member is an object, and it has
- * `id` or `node_id`) is a set of one. The member DEFAULT is left out, as PANIC does. The error
- * names the routing key and, where there is one, the entry. Immutable afterwards; any thread. */
+ * `id` or `node_id`) is a set of one. The member DEFAULT is left out, as PANIC does. So is an entry
+ * whose id is empty, too long or stood there before; what was wrong is among the faults of the set.
+ * The error names the routing key. Immutable afterwards; any thread. */
 panicmon_err pm_config_set_parse(panicmon_config_set **out, const char *routing_key,
                                  const char *json, size_t len, panicmon_error **err);
 panicmon_config_set *pm_config_set_ref(panicmon_config_set *set);
 void pm_config_set_free(panicmon_config_set *set);
+/* How many entries were left out, and why: each names routing key, id and the kind of value. */
+size_t pm_config_set_faults(const panicmon_config_set *set);
+const char *pm_config_set_fault(const panicmon_config_set *set, size_t i);
 /* The entry of an id; NULL when there is none. */
 const panicmon_config *pm_config_set_find(const panicmon_config_set *set, const char *id);
 

@@ -61,10 +61,25 @@ static void set_identity(panicmon_monitor *monitor, pm_identity *made)
     monitor->task.name = made->name;
 }
 
+void pm_monitor_call_begin(panicmon_monitor *monitor, const char *what)
+{
+    atomic_store(&monitor->runner, pthread_self());
+    atomic_store(&monitor->turn_what, what);
+    atomic_store(&monitor->turn_ms, pm_mono_ms());
+    atomic_store(&monitor->in_turn, true);
+}
+
+void pm_monitor_call_end(panicmon_monitor *monitor)
+{
+    atomic_store(&monitor->in_turn, false);
+}
+
 void pm_monitor_drop_state(panicmon_monitor *monitor)
 {
     if (monitor->has_state && monitor->ops.monitor_free != NULL) {
+        pm_monitor_call_begin(monitor, "being freed");
         monitor->ops.monitor_free(monitor->state);
+        pm_monitor_call_end(monitor);
     }
     monitor->state = NULL;
     monitor->has_state = false;
@@ -110,7 +125,9 @@ panicmon_err pm_monitor_launch(panicmon_monitor *monitor, panicmon_error **err)
 {
     const pm_strategy *strategy = monitor->strategy;
     panicmon_launch launch = {.id = monitor->id, .kind = PANICMON_KIND_NODE};
+    pm_monitor_call_begin(monitor, "its start");
     panicmon_err status = strategy->ops.start(strategy->user, monitor->parsed, &launch, err);
+    pm_monitor_call_end(monitor);
     if (status == PANICMON_OK && !launch.launched) {
         status = pm_error_setf(err, PANICMON_ERR_CALLBACK,
                                "strategy %s started '%s' without panicmon_launch_monitor()",
@@ -172,6 +189,7 @@ static panicmon_monitor *monitor_make(panicmon_runtime *runtime, const char *key
     atomic_init(&monitor->can_update, false);
     atomic_init(&monitor->in_turn, false);
     atomic_init(&monitor->turn_ms, 0);
+    atomic_init(&monitor->turn_what, "");
     atomic_init(&monitor->identity, NULL);
     (void)pthread_mutex_init(&monitor->lock, NULL);
     pm_cond_init(&monitor->stopped);
@@ -224,9 +242,9 @@ static int64_t first_due(const panicmon_monitor *monitor)
     return pm_mono_ms() + (ramp > 0 ? (int64_t)(monitor->phase % (uint64_t)ramp) : 0);
 }
 
-panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const char *id,
-                              pm_strategy *strategy, void *parsed, panicmon_monitor **out,
-                              panicmon_error **err)
+panicmon_err pm_monitor_make(panicmon_runtime *runtime, const char *key, const char *id,
+                             pm_strategy *strategy, void *parsed, panicmon_monitor **out,
+                             panicmon_error **err)
 {
     panicmon_monitor *monitor = monitor_make(runtime, key, id, strategy);
     if (monitor == NULL) {
@@ -241,30 +259,51 @@ panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const 
         panicmon_monitor_free(monitor);
         return status;
     }
-    monitor->due_ms = first_due(monitor);
+    *out = monitor;
+    return PANICMON_OK;
+}
+
+panicmon_err pm_monitor_run(panicmon_monitor *monitor, panicmon_error **err)
+{
+    panicmon_runtime *runtime = monitor->runtime;
     bool add = false;
-    status = enter(runtime, monitor, &add);
+    monitor->due_ms = first_due(monitor);
+    panicmon_err status = enter(runtime, monitor, &add);
     if (status != PANICMON_OK) {
+        (void)pm_error_setf(err, status, "monitor '%s' was not started: %s", monitor->id,
+                            panicmon_strerror(status));
         panicmon_monitor_free(monitor);
-        return pm_error_setf(err, status, "monitor '%s' was not started: %s", id,
-                             panicmon_strerror(status));
+        return status;
     }
     if (add) {
         status = runtime->exec->ops->add(runtime->exec, &monitor->task);
     }
     if (status != PANICMON_OK) {
+        (void)pm_error_setf(err, status, "monitor '%s' could not be given a thread: %s",
+                            monitor->id, panicmon_strerror(status));
         pm_monitor_set_stopped(monitor);
         panicmon_monitor_free(monitor);
-        return pm_error_setf(err, status, "monitor '%s' could not be given a thread: %s", id,
-                             panicmon_strerror(status));
+        return status;
     }
     atomic_fetch_add(&runtime->figures.monitors_started, 1);
-    if (out != NULL) {
+    return PANICMON_OK;
+}
+
+panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const char *id,
+                              pm_strategy *strategy, void *parsed, panicmon_monitor **out,
+                              panicmon_error **err)
+{
+    panicmon_monitor *monitor = NULL;
+    panicmon_err status = pm_monitor_make(runtime, key, id, strategy, parsed, &monitor, err);
+    if (status == PANICMON_OK) {
+        status = pm_monitor_run(monitor, err);
+    }
+    if (status == PANICMON_OK && out != NULL) {
         *out = monitor;
-    } else {
+    } else if (status == PANICMON_OK) {
         panicmon_monitor_free(monitor);
     }
-    return PANICMON_OK;
+    return status;
 }
 
 void pm_monitor_set_stopped(panicmon_monitor *monitor)
@@ -347,6 +386,16 @@ bool pm_monitor_is_stuck(const panicmon_monitor *monitor)
 {
     return atomic_load(&monitor->in_turn) &&
            pm_mono_ms() - atomic_load(&monitor->turn_ms) > atomic_load(&monitor->alive_ms);
+}
+
+const char *pm_monitor_doing(const panicmon_monitor *monitor)
+{
+    return atomic_load(&monitor->turn_what);
+}
+
+const char *pm_monitor_key(const panicmon_monitor *monitor)
+{
+    return monitor->key;
 }
 
 const char *panicmon_monitor_id(const panicmon_monitor *monitor)

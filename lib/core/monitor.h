@@ -15,6 +15,14 @@ panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const 
                               pm_strategy *strategy, void *parsed, panicmon_monitor **out,
                               panicmon_error **err);
 
+/* The same in two parts. Makes it: all that calls the strategy, in a thread that may be held up. */
+panicmon_err pm_monitor_make(panicmon_runtime *runtime, const char *key, const char *id,
+                             pm_strategy *strategy, void *parsed, panicmon_monitor **out,
+                             panicmon_error **err);
+/* And gives it to the runtime; on failure it is freed. One that was made but not run is freed with
+ * panicmon_monitor_free(). */
+panicmon_err pm_monitor_run(panicmon_monitor *monitor, panicmon_error **err);
+
 /* Hands a new parsed config over (taken over always): given to the monitor's `update` between two
  * rounds, or the monitor is restarted in place with it. Any thread; the last one wins. */
 void pm_monitor_update(panicmon_monitor *monitor, void *parsed);
@@ -23,10 +31,15 @@ void pm_monitor_update(panicmon_monitor *monitor, void *parsed);
 panicmon_monitor *pm_monitor_ref(panicmon_monitor *monitor);
 /* Whether a monitor of that key has not ended yet. Any thread. */
 bool pm_monitor_key_taken(panicmon_runtime *runtime, const char *key);
-/* Whether its step has been running for longer than it takes to count as dead. Any thread. */
+/* Whether one of its functions has been running for longer than it takes to count as dead. Any
+ * thread. */
 bool pm_monitor_is_stuck(const panicmon_monitor *monitor);
+/* Which one, in words: "a step". Static. Any thread. */
+const char *pm_monitor_doing(const panicmon_monitor *monitor);
+/* What names it in its runtime. Borrowed from the handle. Any thread. */
+const char *pm_monitor_key(const panicmon_monitor *monitor);
 /* Frees the key of a monitor that hangs, so that another one can be started in its place. The
- * hung one ends when its step returns, if it was stopped. Any thread. */
+ * hung one ends when that function returns, if it was stopped. Any thread. */
 void pm_monitor_abandon(panicmon_monitor *monitor);
 
 /* Whether its monitor has an `update`. Any thread. */

@@ -55,7 +55,9 @@ struct panicmon_monitor {
     int64_t began_us; /* the round, pm_mono_us() */
     int64_t backoff_ms;
     bool ended;        /* the rounds asked for are done */
+    bool no_round;     /* this turn only took a new config in */
     pm_buf last_error; /* folds repeated errors in the log */
+    pm_errand farewell;
 
     bool added; /* given to the executor, or withdrawn; guarded by the runtime's lock */
 
@@ -64,9 +66,10 @@ struct panicmon_monitor {
     atomic_int_fast64_t last_end_ms; /* pm_mono_ms(), of the start at first */
     atomic_int_fast64_t alive_ms;    /* silence longer than this is not alive */
     atomic_bool can_update;
-    _Atomic(pthread_t) runner; /* valid while in_turn */
-    atomic_bool in_turn;
-    atomic_int_fast64_t turn_ms; /* when it began */
+    _Atomic(pthread_t) runner;       /* valid while in_turn */
+    atomic_bool in_turn;             /* one of its own functions runs */
+    atomic_int_fast64_t turn_ms;     /* when that began */
+    _Atomic(const char *) turn_what; /* in words */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t stopped;
@@ -78,6 +81,10 @@ struct panicmon_monitor {
 
 extern const pm_task_ops pm_monitor_task_ops;
 
+/* Before and after each call of a function of the monitor or its strategy: by it are told hung ones
+ * from idle ones, and a monitor that joins itself from others. `what`: static, "a step". */
+void pm_monitor_call_begin(panicmon_monitor *monitor, const char *what);
+void pm_monitor_call_end(panicmon_monitor *monitor);
 /* Calls the strategy's start and takes over what it launched. Thread of the turn, or of the
  * first start. */
 panicmon_err pm_monitor_launch(panicmon_monitor *monitor, panicmon_error **err);

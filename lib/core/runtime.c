@@ -72,6 +72,7 @@ panicmon_err panicmon_runtime_new(panicmon_runtime **out, panicmon_registry *reg
     (void)pthread_mutex_init(&runtime->lock, NULL);
     (void)pthread_mutex_init(&runtime->hook_lock, NULL);
     pm_cond_init(&runtime->changed);
+    pm_cond_init(&runtime->errand_came);
     atomic_init(&runtime->phase, PM_NEW);
     atomic_init(&runtime->stop_asked, false);
     runtime->pid = getpid();
@@ -255,6 +256,7 @@ static void close_parts(panicmon_runtime *runtime)
         runtime->exec->ops->free(runtime->exec);
         runtime->exec = NULL;
     }
+    pm_runtime_dismiss_helpers(runtime);
     if (runtime->loop != NULL) {
         pm_loop_free(runtime->loop);
         runtime->loop = NULL;
@@ -429,6 +431,7 @@ void panicmon_runtime_free(panicmon_runtime *runtime)
         (void)close(runtime->stop_fd);
     }
     (void)pthread_mutex_destroy(&runtime->hook_lock);
+    (void)pthread_cond_destroy(&runtime->errand_came);
     (void)pthread_cond_destroy(&runtime->changed);
     (void)pthread_mutex_destroy(&runtime->lock);
     free(runtime);

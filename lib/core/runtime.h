@@ -19,6 +19,16 @@ int64_t pm_runtime_identities(const panicmon_runtime *runtime);
 panicmon_err pm_runtime_publish(panicmon_runtime *runtime, const char *exchange,
                                 const char *routing_key, const char *body, size_t len);
 
+/* Something that may take its time; the memory is the caller's until `run` is called. */
+typedef struct pm_errand {
+    struct pm_errand *next;
+    void (*run)(struct pm_errand *errand); /* may free it */
+} pm_errand;
+
+/* Runs it in a helper thread; in the caller's when there is none, as before the start. A stop of
+ * the runtime waits for its end. Any thread. */
+void pm_runtime_help(panicmon_runtime *runtime, pm_errand *errand);
+
 /* Calls `hook(user)` once, when the runtime has started (at once when it has). */
 panicmon_err pm_runtime_on_start(panicmon_runtime *runtime, void (*hook)(void *user), void *user);
 /* Calls `hook(user)` when stop is requested, from the thread that joins or frees the runtime,

@@ -55,8 +55,17 @@ struct panicmon_runtime {
     size_t live;               /* monitors that have not stopped */
     pm_request *first_message; /* to be sent by the control thread */
     pm_request *last_message;
+
+    pthread_cond_t errand_came; /* for helpers */
+    pm_errand *errands;         /* that no helper has begun; each counts as live */
+    size_t errand_count;
+    size_t helpers;
+    size_t helpers_idle;
+    bool helpers_quit;
 };
 
+/* Ends the helpers, which have nothing to do any more. */
+void pm_runtime_dismiss_helpers(panicmon_runtime *runtime);
 /* Whether the monitor was entered but not given to the executor, because the runtime has not
  * started; it then never will be. */
 bool pm_runtime_withdraw(panicmon_runtime *runtime, panicmon_monitor *monitor);

@@ -91,6 +91,15 @@ static panicmon_err wrap(panicmon_config_set **out, const char *routing_key, con
     return status;
 }
 
+/* Why a wrapped config is no entry of its set: its id is not fit for one. */
+static panicmon_err no_entry(const panicmon_config_set *set, panicmon_error **err)
+{
+    return pm_config_set_faults(set) > 0
+               ? pm_error_setf(err, PANICMON_ERR_PARSE, "%s", pm_config_set_fault(set, 0))
+               : pm_error_setf(err, PANICMON_ERR_PARSE, "%s: DEFAULT is no id",
+                               panicmon_config_set_routing_key(set));
+}
+
 panicmon_err panicmon_starter_parse_and_start(panicmon_starter *starter, const char *routing_key,
                                               const char *json, size_t len, panicmon_monitor **out,
                                               panicmon_error **err)
@@ -110,7 +119,7 @@ panicmon_err panicmon_starter_parse_and_start(panicmon_starter *starter, const c
         return status;
     }
     const panicmon_config *config = panicmon_config_set_at(set, 0);
-    status = config == NULL ? PANICMON_ERR_PARSE
+    status = config == NULL ? no_entry(set, err)
                             : strategy->ops.parse(strategy->user, config, &parsed, err);
     if (status == PANICMON_ERR_STATE && err != NULL && *err == NULL) {
         (void)pm_error_setf(err, status, "%s: entry '%s' is switched off", routing_key,

@@ -92,8 +92,12 @@ static void take_update(panicmon_monitor *monitor, int64_t now_ms)
         return;
     }
     void *old = monitor->parsed;
-    bool in_place = monitor->has_state && monitor->ops.update != NULL &&
-                    monitor->ops.update(monitor->state, next) == PANICMON_OK;
+    bool in_place = false;
+    if (monitor->has_state && monitor->ops.update != NULL) {
+        pm_monitor_call_begin(monitor, "its update");
+        in_place = monitor->ops.update(monitor->state, next) == PANICMON_OK;
+        pm_monitor_call_end(monitor);
+    }
     monitor->parsed = next;
     if (!in_place) {
         monitor->due_ms = now_ms;
@@ -102,14 +106,22 @@ static void take_update(panicmon_monitor *monitor, int64_t now_ms)
     pm_monitor_drop_parsed(monitor, old);
 }
 
+static bool has_update(panicmon_monitor *monitor)
+{
+    pthread_mutex_lock(&monitor->lock);
+    bool has_next = monitor->has_next;
+    pthread_mutex_unlock(&monitor->lock);
+    return has_next;
+}
+
+/* Calls nothing of the monitor's own, which might block: an update gets a turn like a round. */
 static int64_t task_due(pm_task *task, int64_t now_ms)
 {
     panicmon_monitor *monitor = of(task);
     if (monitor->ended) {
         return PM_NEVER;
     }
-    take_update(monitor, now_ms);
-    return monitor->due_ms;
+    return has_update(monitor) ? now_ms : monitor->due_ms;
 }
 
 static void task_begin(pm_task *task, int64_t now_ms)
@@ -118,6 +130,11 @@ static void task_begin(pm_task *task, int64_t now_ms)
     pm_figures *figures = &monitor->runtime->figures;
     int64_t budget = pm_earlier(monitor->runtime->round_deadline_ms, monitor->period_ms);
     int64_t tenth = monitor->period_ms / 10;
+    take_update(monitor, now_ms);
+    monitor->no_round = monitor->due_ms > now_ms;
+    if (monitor->no_round) {
+        return;
+    }
     monitor->began_us = pm_mono_us();
     pm_histogram_add(&figures->lag_us, monitor->began_us - monitor->due_ms * 1000);
     if (now_ms - monitor->due_ms > (tenth > LATE_MS ? tenth : LATE_MS)) {
@@ -144,18 +161,16 @@ static size_t task_step(pm_task *task, pm_request *const **requests)
 {
     panicmon_monitor *monitor = of(task);
     panicmon_round *round = &monitor->round;
-    if (!monitor->has_state) {
+    if (!monitor->has_state || monitor->no_round) {
         return 0;
     }
     if (round->asked.count > 0) {
         pm_round_turn(round);
     }
     panicmon_error *err = NULL;
-    atomic_store(&monitor->runner, pthread_self());
-    atomic_store(&monitor->turn_ms, pm_mono_ms());
-    atomic_store(&monitor->in_turn, true);
+    pm_monitor_call_begin(monitor, "a step");
     panicmon_err status = monitor->ops.step(monitor->state, round, &err);
-    atomic_store(&monitor->in_turn, false);
+    pm_monitor_call_end(monitor);
     if (status != PANICMON_OK) {
         step_failed(monitor, status, err);
     }
@@ -179,6 +194,10 @@ static void task_end(pm_task *task, int64_t now_ms, bool aborted)
     panicmon_monitor *monitor = of(task);
     panicmon_runtime *runtime = monitor->runtime;
     bool failed = monitor->round.failed;
+    if (monitor->no_round) {
+        monitor->no_round = false;
+        return;
+    }
     if (aborted) {
         pm_round_clear(&monitor->round);
         return;
@@ -206,9 +225,23 @@ static void task_end(pm_task *task, int64_t now_ms, bool aborted)
     monitor->ended = runtime->rounds > 0 && rounds >= runtime->rounds;
 }
 
+static void say_farewell(pm_errand *errand)
+{
+    panicmon_monitor *monitor =
+        (panicmon_monitor *)(void *)((char *)errand - offsetof(panicmon_monitor, farewell));
+    pm_monitor_set_stopped(monitor);
+}
+
+/* Freeing the strategy's monitor may block like its steps. */
 static void task_stopped(pm_task *task)
 {
-    pm_monitor_set_stopped(of(task));
+    panicmon_monitor *monitor = of(task);
+    if (task->blocking && monitor->has_state) {
+        monitor->farewell.run = say_farewell;
+        pm_runtime_help(monitor->runtime, &monitor->farewell);
+    } else {
+        pm_monitor_set_stopped(monitor);
+    }
 }
 
 const pm_task_ops pm_monitor_task_ops = {

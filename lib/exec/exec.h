@@ -15,10 +15,10 @@ typedef struct pm_task pm_task;
 
 /* Called by one thread at a time, the one that has the task's turn. */
 typedef struct pm_task_ops {
-    /* When the next round is due (pm_mono_ms()); PM_NEVER: the task is over. Takes in whatever
-     * changed since the last call. */
+    /* When it is to have its next turn (pm_mono_ms()); PM_NEVER: the task is over. Never blocks. */
     int64_t (*due)(pm_task *task, int64_t now_ms);
-    /* Begins a round. */
+    /* Begins a turn: takes in what changed, and begins a round when that is due; when it is not,
+     * the first step asks for nothing. May block as steps do. */
     void (*begin)(pm_task *task, int64_t now_ms);
     /* Runs the next step. Gives the requests it queued, to be carried out before the next call;
      * 0: the round is over. */
@@ -34,7 +34,7 @@ struct pm_task {
     const char *name; /* for thread names and logs; changes between its calls only */
     uint64_t key;     /* a stable number that spreads tasks */
     atomic_bool stop; /* set by core, then pm_exec_wake() */
-    bool blocking;    /* steps block; changes between its calls only */
+    bool blocking;    /* its turns block; changes between its calls only */
     void *slot;       /* the executor's own; guarded by its lock */
 };
 

@@ -63,11 +63,10 @@ static bool split_key(const char *routing_key, char base[NAMES_MAX], char chain[
     return true;
 }
 
-/* Calls `visit` for each running monitor. Under the lock. */
-static void visit_monitors(const panicmon_manager *manager,
-                           void (*visit)(void *user, const pm_group *group,
-                                         const panicmon_monitor *monitor),
-                           void *user)
+/* Calls `visit` for each entry that is to have a monitor. Under the lock. */
+static void visit_entries(const panicmon_manager *manager,
+                          void (*visit)(void *user, const pm_group *group, const pm_entry *entry),
+                          void *user)
 {
     void *value;
     for (size_t at = 0; pm_map_next(&manager->groups, &at, NULL, &value);) {
@@ -75,8 +74,8 @@ static void visit_monitors(const panicmon_manager *manager,
         for (size_t a = 0; a < group->count; a++) {
             const pm_arm *arm = group->arms[a];
             for (size_t i = 0; i < arm->count; i++) {
-                if (arm->entries[i].monitor != NULL) {
-                    visit(user, group, arm->entries[i].monitor);
+                if (arm->entries[i].monitor != NULL || arm->entries[i].good) {
+                    visit(user, group, &arm->entries[i]);
                 }
             }
         }
@@ -97,13 +96,15 @@ typedef struct listing {
     size_t count;
 } listing;
 
-static void add_source(void *user, const pm_group *group, const panicmon_monitor *monitor)
+static void add_source(void *user, const pm_group *group, const pm_entry *entry)
 {
     listing *at = user;
+    const panicmon_monitor *monitor = entry->monitor;
     char base[NAMES_MAX];
     char chain[NAMES_MAX];
-    if (pm_monitor_source_id(monitor) == NULL || !split_key(group->routing_key, base, chain) ||
-        strcmp(base, at->base) != 0 || identity_of(monitor, group->routing_key) != at->identity) {
+    if (monitor == NULL || pm_monitor_source_id(monitor) == NULL ||
+        !split_key(group->routing_key, base, chain) || strcmp(base, at->base) != 0 ||
+        identity_of(monitor, group->routing_key) != at->identity) {
         return;
     }
     pm_buf_text(&at->body, at->count++ == 0 ? "{\"chain_id\": " : ", {\"chain_id\": ");
@@ -127,7 +128,7 @@ static void announce_list(panicmon_manager *manager, size_t identity, const char
     add_text(&at.body, who->name);
     pm_buf_text(&at.body, ", \"sources\": [");
     pthread_mutex_lock(&manager->lock);
-    visit_monitors(manager, add_source, &at);
+    visit_entries(manager, add_source, &at);
     pthread_mutex_unlock(&manager->lock);
     pm_buf_text(&at.body, "]}");
     panicmon_err status = key.failed || at.body.failed
@@ -280,29 +281,43 @@ void pm_manager_announce_all(panicmon_manager *manager)
 /* ---- heartbeats ---- */
 
 typedef struct roll_call {
+    const panicmon_manager *manager;
     size_t identity;
     pm_buf lists[2]; /* of those that are dead, and alive */
 } roll_call;
 
-static void add_name(void *user, const pm_group *group, const panicmon_monitor *monitor)
+static size_t identity_of_entry(const roll_call *at, const pm_group *group, const pm_entry *entry)
+{
+    if (entry->monitor != NULL) {
+        return identity_of(entry->monitor, group->routing_key);
+    }
+    size_t identity = pm_manager_identity_of_key(at->manager->enabled, group->routing_key);
+    return identity < PM_IDENTITIES ? identity : 0;
+}
+
+/* One that could not be started yet has no name but its id, and is dead. */
+static void add_name(void *user, const pm_group *group, const pm_entry *entry)
 {
     roll_call *at = user;
-    if (identity_of(monitor, group->routing_key) == at->identity) {
-        pm_buf *list = &at->lists[pm_monitor_is_alive(monitor)]; /* asked once: in one list only */
+    const panicmon_monitor *monitor = entry->monitor;
+    if (identity_of_entry(at, group, entry) == at->identity) {
+        /* asked once: in one list only */
+        pm_buf *list = &at->lists[monitor != NULL && pm_monitor_is_alive(monitor)];
         pm_buf_text(list, list->len == 0 ? "[" : ", ");
-        add_text(list, panicmon_monitor_name(monitor));
+        add_text(list, monitor != NULL ? panicmon_monitor_name(monitor)
+                                       : panicmon_config_id(entry->config));
     }
 }
 
 panicmon_err pm_manager_heartbeat(panicmon_manager *manager, size_t identity)
 {
     pm_buf body = {0};
-    roll_call at = {.identity = identity};
+    roll_call at = {.manager = manager, .identity = identity};
     int64_t now = pm_wall_us();
     pm_buf_text(&body, "{\"component_name\": ");
     add_text(&body, pm_manager_identities[identity].name);
     pthread_mutex_lock(&manager->lock);
-    visit_monitors(manager, add_name, &at);
+    visit_entries(manager, add_name, &at);
     pthread_mutex_unlock(&manager->lock);
     for (size_t i = 0; i < 2; i++) {
         pm_buf_text(&at.lists[i], at.lists[i].len == 0 ? "[]" : "]");

@@ -12,36 +12,55 @@
 #define COMPONENT "manager"
 /* How long a message waits to be acknowledged until the state store has it. */
 #define SYNC_MS 500
+/* A set for which there is no memory is tried again, first after so long and then ever later, */
+#define AGAIN_FIRST_MS 100
+/* and given up after this: pings have to be answered in 40 seconds. */
+#define AGAIN_LAST_MS 10000
 
-static void take_config(panicmon_manager *manager, size_t identity, const pm_delivery *delivery)
+/* With the turn. False: there was no memory for it. */
+static bool take_body(panicmon_manager *manager, const pm_delivery *delivery, bool last)
 {
     const char *routing_key = delivery->routing_key;
     panicmon_error *err = NULL;
     bool taken = false;
-    /* Every manager's queue gets its own copy: the first of them applies it for all. */
-    if (pm_manager_identity_of_key(manager->enabled, routing_key) != identity ||
-        pm_manager_take_turn(manager) != PANICMON_OK) {
-        return;
-    }
-    if (delivery->error != NULL) {
-        pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "%s: %s", routing_key,
-                delivery->error);
-        pm_manager_park(manager, delivery, delivery->error);
-        pm_manager_give_turn(manager);
-        return;
-    }
     panicmon_err status =
         pm_manager_apply_set(manager, routing_key, delivery->body, delivery->len, &taken, &err);
+    bool lacking = status == PANICMON_ERR_NOMEM && !taken && !last;
     if (taken) {
         pm_manager_announce_soon(manager, routing_key);
         pm_manager_keep(manager, routing_key, delivery->body, delivery->len);
     } else if (status == PANICMON_ERR_NOENT) {
         pm_logf(manager->log, PANICMON_LOG_INFO, COMPONENT, "%s", panicmon_error_message(err));
-    } else { /* what is wrong was logged */
+    } else if (!lacking) { /* what is wrong was logged */
         pm_manager_park(manager, delivery, panicmon_error_message(err));
     }
-    pm_manager_give_turn(manager);
     panicmon_error_free(err);
+    return !lacking;
+}
+
+static void take_config(panicmon_manager *manager, size_t identity, const pm_delivery *delivery)
+{
+    /* Every manager's queue gets its own copy: the first of them applies it for all. */
+    if (pm_manager_identity_of_key(manager->enabled, delivery->routing_key) != identity ||
+        pm_manager_take_turn(manager) != PANICMON_OK) {
+        return;
+    }
+    if (delivery->error != NULL) {
+        pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "%s: %s", delivery->routing_key,
+                delivery->error);
+        pm_manager_park(manager, delivery, delivery->error);
+        pm_manager_give_turn(manager);
+        return;
+    }
+    for (int64_t wait = AGAIN_FIRST_MS; !take_body(manager, delivery, wait > AGAIN_LAST_MS);) {
+        pm_manager_give_turn(manager);
+        pm_manager_sleep(manager, pm_mono_ms() + wait);
+        wait *= 2;
+        if (pm_manager_take_turn(manager) != PANICMON_OK) {
+            return; /* it stops; the broker keeps the message */
+        }
+    }
+    pm_manager_give_turn(manager);
     /* Acknowledged once it is kept; a store that is away does not hold us up. */
     (void)pm_store_sync(manager->store, pm_mono_ms() + SYNC_MS);
 }

@@ -196,7 +196,11 @@ static bool restore_one(panicmon_manager *manager, const char *routing_key, pm_m
                    : pm_store_load_until(manager->store, key.data, pm_mono_ms() + LOAD_MS, &value);
     if (status == PANICMON_OK) { /* faults are logged there */
         bool taken = false;
-        (void)pm_manager_apply_set(manager, routing_key, value.data, value.len, &taken, NULL);
+        if (pm_manager_apply_set(manager, routing_key, value.data, value.len, &taken, NULL) ==
+                PANICMON_ERR_NOMEM &&
+            !taken) {
+            status = PANICMON_ERR_NOMEM; /* to be tried again */
+        }
         if (taken) {
             pm_manager_announce_later(manager, bases, routing_key);
         }

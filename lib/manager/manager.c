@@ -14,20 +14,25 @@
 
 /* ---- the turn ---- */
 
+/* Under the lock: the caller has the turn, or is what its holder waits for. */
+static bool is_inside(panicmon_manager *manager)
+{
+    return (manager->turn_taken && pthread_equal(manager->turn_owner, pthread_self())) ||
+           (manager->awaited != NULL && pm_birth_is_here(manager->awaited));
+}
+
 panicmon_err pm_manager_take_turn(panicmon_manager *manager)
 {
     panicmon_err status = PANICMON_OK;
     pthread_mutex_lock(&manager->lock);
-    if (manager->turn_taken && pthread_equal(manager->turn_owner, pthread_self())) {
-        status = PANICMON_ERR_DEADLOCK;
-    }
-    while (status == PANICMON_OK && manager->turn_taken && !manager->closing) {
+    bool inside = is_inside(manager);
+    while (!inside && manager->turn_taken && !manager->closing) {
         (void)pm_cond_wait_until(&manager->changed, &manager->lock, PM_NEVER);
+        inside = is_inside(manager);
     }
-    if (status == PANICMON_OK && manager->closing) {
-        status = PANICMON_ERR_STATE;
-    }
-    if (status == PANICMON_OK) {
+    if (inside || manager->closing) {
+        status = inside ? PANICMON_ERR_DEADLOCK : PANICMON_ERR_STATE;
+    } else {
         manager->turn_taken = true;
         manager->turn_owner = pthread_self();
     }
@@ -43,7 +48,26 @@ void pm_manager_give_turn(panicmon_manager *manager)
     pthread_mutex_unlock(&manager->lock);
 }
 
+bool pm_manager_is_closing(panicmon_manager *manager)
+{
+    pthread_mutex_lock(&manager->lock);
+    bool closing = manager->closing;
+    pthread_mutex_unlock(&manager->lock);
+    return closing;
+}
+
 /* ---- the supervisor ---- */
+
+bool pm_manager_sleep(panicmon_manager *manager, int64_t until_ms)
+{
+    pthread_mutex_lock(&manager->lock);
+    while (!manager->closing && pm_mono_ms() < until_ms) {
+        (void)pm_cond_wait_until(&manager->changed, &manager->lock, until_ms);
+    }
+    bool closing = manager->closing;
+    pthread_mutex_unlock(&manager->lock);
+    return !closing;
+}
 
 /* Until then, or until monitorables are to be published. */
 static bool wait_until(panicmon_manager *manager, int64_t until_ms)
@@ -101,7 +125,7 @@ static void supervisor_main(void *arg)
         }
         pm_manager_announce_due(manager, now);
         if (is_due) {
-            due = manager->supervises ? pm_manager_supervise(manager, pm_mono_ms()) : due;
+            due = pm_manager_supervise(manager, pm_mono_ms());
             announce_renamed(manager);
         }
         pm_manager_give_turn(manager);
@@ -115,10 +139,7 @@ static void supervisor_main(void *arg)
 static void on_start(void *user)
 {
     panicmon_manager *manager = user;
-    pthread_mutex_lock(&manager->lock);
-    bool closing = manager->closing; /* the stop came before the start was through */
-    pthread_mutex_unlock(&manager->lock);
-    if (closing) {
+    if (pm_manager_is_closing(manager)) { /* the stop came before the start was through */
         return;
     }
     panicmon_err status = pm_manager_consume(manager);
@@ -152,6 +173,9 @@ static panicmon_err read_settings(panicmon_manager *manager, panicmon_error **er
     const panicmon_settings *settings = pm_runtime_settings(manager->runtime);
     const char *dead_letter = pm_settings_text(settings, "broker.dead_letter");
     const char *list = panicmon_settings_get(settings, "broker.managers");
+    /* As long as a node's monitor may be silent and still counts as alive. */
+    manager->patience_ms =
+        pm_settings_ms(settings, "period.node") * 3 + pm_settings_ms(settings, "round.deadline");
     manager->supervises = pm_settings_int(settings, "rounds") == 0;
     if (!pm_manager_identities_parse(list, manager->enabled)) {
         return pm_error_setf(err, PANICMON_ERR_INVAL,
@@ -210,12 +234,7 @@ void panicmon_manager_free(panicmon_manager *manager)
     pm_consumer_free(manager->consumer);
     pm_manager_stop_all(manager);
     pm_manager_reap(manager, pm_mono_ms() + FREE_WAIT_MS);
-    while (manager->leavers != NULL) { /* hung: their handles are given up */
-        pm_leaver *next = manager->leavers->next;
-        panicmon_monitor_free(manager->leavers->monitor);
-        free(manager->leavers);
-        manager->leavers = next;
-    }
+    pm_manager_forget_leavers(manager); /* those that hang */
     while (manager->told != NULL) {
         pm_told *next = manager->told->next;
         free(manager->told);

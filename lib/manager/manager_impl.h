@@ -15,42 +15,18 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/thread.h"
-#include "core/config_set.h"
-#include "core/monitor.h"
 #include "core/runtime.h"
+#include "manager/group.h"
 #include "manager/identity.h"
 #include "net/amqp.h"
 
-/* One monitorable of a strategy under a routing key. */
-typedef struct pm_entry {
-    const panicmon_config *config; /* of the arm's plan or set */
-    panicmon_monitor *monitor;     /* NULL: refused, switched off, or could not be started */
-    int64_t retry_ms;              /* when to start it again; 0: not planned */
-    int64_t backoff_ms;
-} pm_entry;
-
-/* What one strategy runs under a routing key. A strategy whose plan fails keeps its arm, so two
- * groups may share it for a moment. */
-typedef struct pm_arm {
-    unsigned refs; /* of who holds the turn */
-    pm_strategy *strategy;
-    panicmon_config_set *set; /* what the plan was made from */
-    panicmon_plan plan;
-    pm_entry *entries; /* one per planned config, in the plan's order */
-    size_t count;
-} pm_arm;
-
-typedef struct pm_group {
-    char *routing_key;
-    pm_arm **arms;
-    size_t count;
-} pm_group;
-
-/* A stopped monitor that may not have ended yet; its key is free again once it has. */
+/* A stopped monitor that may not have ended yet, whose key is free again once it has; or the birth
+ * of one that nobody waits for any more. */
 typedef struct pm_leaver {
     struct pm_leaver *next;
     panicmon_monitor *monitor;
-    bool hung; /* when it was stopped */
+    pm_birth *birth;
+    bool hung; /* it does not come back */
 } pm_leaver;
 
 /* When the monitorables of a base chain were last published because of a config set. */
@@ -71,6 +47,7 @@ struct panicmon_manager {
     bool enabled[PM_IDENTITIES];
     bool supervises; /* monitors run for ever, so one that ended is started again */
     char *dead_letter;
+    int64_t patience_ms; /* a start that takes longer hangs */
 
     pm_thread *supervisor;
     pm_thread *consumer_thread;
@@ -83,6 +60,7 @@ struct panicmon_manager {
     pthread_cond_t changed;
     bool turn_taken;
     pthread_t turn_owner;
+    pm_birth *awaited; /* by who has the turn */
     bool closing;
     bool restored;       /* kept config sets were applied, or cannot be read now */
     pm_map groups;       /* routing key -> pm_group */
@@ -107,18 +85,53 @@ struct panicmon_manager {
 panicmon_err pm_manager_take_turn(panicmon_manager *manager);
 void pm_manager_give_turn(panicmon_manager *manager);
 
+bool pm_manager_is_closing(panicmon_manager *manager);
+/* Without the turn. False: it closes. */
+bool pm_manager_sleep(panicmon_manager *manager, int64_t until_ms);
+
 /* ---- apply.c: with the turn ---- */
 
 /* As panicmon_manager_apply(), but publishes nothing. `*taken`: the body was a config set, if
- * perhaps with bad entries, and now stands; the caller announces its routing key. */
+ * perhaps with bad entries, and now stands; the caller announces its routing key. ERR_NOMEM and not
+ * taken: the same again makes up for what is missing. */
 panicmon_err pm_manager_apply_set(panicmon_manager *manager, const char *routing_key,
                                   const char *json, size_t len, bool *taken, panicmon_error **err);
+
+/* ---- supervise.c: with the turn ---- */
+
 /* Restarts what ended or hangs; gives when to look again. */
 int64_t pm_manager_supervise(panicmon_manager *manager, int64_t now_ms);
-/* Asks everything to stop and forgets it. */
-void pm_manager_stop_all(panicmon_manager *manager);
+
+/* ---- begin.c: with the turn ---- */
+
+/* How long to wait, pm_mono_ms(), of all entries together. */
+typedef struct pm_patience {
+    int64_t start_ms; /* for monitors that are being made; each gets a moment after that too */
+    int64_t leave_ms; /* for predecessors to end */
+} pm_patience;
+
+/* Begins to start a monitor for the entry; takes `parsed` over. PANICMON_OK: it runs, or is still
+ * being made (entry->birth). On failure the next try is planned. */
+panicmon_err pm_manager_begin(panicmon_manager *manager, const char *routing_key,
+                              pm_strategy *strategy, pm_entry *entry, void *parsed,
+                              const pm_patience *patience, panicmon_error **err);
+/* The entry's birth is over: runs what came of it. */
+panicmon_err pm_manager_finish(panicmon_manager *manager, pm_entry *entry, int64_t leave_ms,
+                               panicmon_error **err);
+/* Stops the entry's monitor, and forgets the one being made. */
+void pm_manager_leave(panicmon_manager *manager, pm_entry *entry);
+/* The same for one that hangs: its key is free at once. */
+void pm_manager_leave_hung(panicmon_manager *manager, pm_entry *entry);
+/* How many predecessors of that key hang still. */
+unsigned pm_manager_count_hung(const panicmon_manager *manager, const char *key);
+/* Looks for stopped monitors that hang. */
+void pm_manager_watch_leavers(panicmon_manager *manager);
 /* Waits until `until_ms` for stopped monitors to end and frees the handles of those that did. */
 void pm_manager_reap(panicmon_manager *manager, int64_t until_ms);
+/* Gives up those that are left; at the manager's end. */
+void pm_manager_forget_leavers(panicmon_manager *manager);
+/* Asks everything to stop and forgets it. */
+void pm_manager_stop_all(panicmon_manager *manager);
 
 /* ---- announce.c: any thread ---- */
 

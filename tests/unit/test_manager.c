@@ -285,25 +285,6 @@ START_TEST(a_change_it_can_take_in_place_restarts_nobody)
 }
 END_TEST
 
-START_TEST(a_bad_entry_stops_alone)
-{
-    shop at = open_shop();
-    panicmon_error *err = NULL;
-    static const char set[] = "{\"a\": {\"value\": 3}, \"b\": {\"value\": \"blue\"}}";
-    ck_assert_int_eq(apply(&at, "{\"a\": {\"value\": \"red\"}}"), PANICMON_OK);
-    await(seen, "a=red;");
-    ck_assert_int_eq(panicmon_manager_apply(at.manager, KEY, set, strlen(set), &err),
-                     PANICMON_ERR_PARSE);
-    ck_assert_ptr_nonnull(strstr(panicmon_error_message(err), KEY));
-    ck_assert_ptr_nonnull(strstr(panicmon_error_message(err), "'a'"));
-    ck_assert_ptr_nonnull(strstr(panicmon_error_message(err), "value"));
-    panicmon_error_free(err);
-    await(seen, "b=blue;");
-    ck_assert_uint_eq(panicmon_manager_count(at.manager), 1);
-    close_shop(&at);
-}
-END_TEST
-
 START_TEST(a_body_that_is_no_set_changes_nothing)
 {
     static const char *const bodies[] = {"", "ping", "[]", "{\"a\": ", "\xff\xfe"};
@@ -514,7 +495,6 @@ int main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, adds_changes_and_removals_by_difference);
     tcase_add_test(cases, a_change_it_can_take_in_place_restarts_nobody);
-    tcase_add_test(cases, a_bad_entry_stops_alone);
     tcase_add_test(cases, a_body_that_is_no_set_changes_nothing);
     tcase_add_test(cases, monitorables_list_every_source_of_the_base_chain);
     tcase_add_test(cases, heartbeats_tell_who_completes_rounds);

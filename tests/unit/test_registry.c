@@ -7,6 +7,7 @@
 #include <panicmon/registry.h>
 
 #include "base/topic.h"
+#include "base/utf8.h"
 #include "core/config_set.h"
 #include "core/registry.h"
 
@@ -322,8 +323,7 @@ START_TEST(bodies_that_are_no_sets_are_refused)
                                          "null",
                                          "{",
                                          "{\"a\": {}} x",
-                                         "{\"a\": {}, \"a\": {}}",
-                                         "{\"\": {}}",
+                                         "{\"id\": \"\", \"x\": 1}",
                                          "{\"a\": \"\xff\"}"};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         panicmon_config_set *set = NULL;
@@ -334,6 +334,40 @@ START_TEST(bodies_that_are_no_sets_are_refused)
         ck_assert_int_eq(strncmp(panicmon_error_message(err), "k: ", 3), 0);
         panicmon_error_free(err);
     }
+}
+END_TEST
+
+START_TEST(a_bad_id_costs_its_entry_alone)
+{
+    pm_buf json = {0};
+    pm_buf_text(&json, "{\"\": {\"x\": \"1\"}, \"a\": {\"x\": \"first\"}, \"z\\u0000z\": [], \"");
+    for (size_t i = 0; i < PM_CONFIG_ID_MAX; i++) {
+        pm_buf_text(&json, "\xc3\xa9");
+    }
+    pm_buf_text(&json, "\": 7, \"a\": {\"x\": \"second\"}, \"b\": {}, \"\\u0062\": \"t\"}");
+    panicmon_config_set *set = set_of(json.data);
+    ck_assert_uint_eq(panicmon_config_set_count(set), 2);
+    const char *text = NULL;
+    ck_assert_int_eq(panicmon_config_text(panicmon_config_set_at(set, 0), "x", &text, NULL),
+                     PANICMON_OK);
+    ck_assert_str_eq(text, "first");
+    ck_assert_str_eq(panicmon_config_id(panicmon_config_set_at(set, 1)), "b");
+    static const char *const told[] = {
+        "chains.a.b.c: entry '': the id is empty; its value is an object",
+        "chains.a.b.c: entry 'z': the id has a zero byte in it; its value is an array",
+        "...': the id is longer than 256 bytes; its value is a number",
+        "chains.a.b.c: entry 'a': the id stands there twice, the first one counts; its value is an "
+        "object",
+        "chains.a.b.c: entry 'b': the id stands there twice, the first one counts; its value is "
+        "text"};
+    ck_assert_uint_eq(pm_config_set_faults(set), sizeof told / sizeof told[0]);
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        ck_assert_msg(strstr(pm_config_set_fault(set, i), told[i]) != NULL, "%s",
+                      pm_config_set_fault(set, i));
+        ck_assert(pm_utf8_valid(pm_config_set_fault(set, i), strlen(pm_config_set_fault(set, i))));
+    }
+    pm_config_set_free(set);
+    pm_buf_free(&json);
 }
 END_TEST
 
@@ -401,6 +435,7 @@ int main(void)
     tcase_add_test(cases, a_set_keeps_order_and_leaves_out_default);
     tcase_add_test(cases, flags_as_panic_reads_them);
     tcase_add_test(cases, a_bare_config_is_a_set_of_one);
+    tcase_add_test(cases, a_bad_id_costs_its_entry_alone);
     tcase_add_test(cases, bodies_that_are_no_sets_are_refused);
     tcase_add_test(cases, sets_are_compared_by_content);
     tcase_add_test(cases, checking_lists_every_fault);
