@@ -219,6 +219,8 @@ static panicmon_err open_parts(panicmon_runtime *runtime, panicmon_error **err)
     const pm_net_options options = {
         .log = runtime->log,
         .tls_ca_file = pm_settings_text(settings, "tls.ca_file"),
+        .tls_cert_file = pm_settings_text(settings, "tls.cert_file"),
+        .tls_key_file = pm_settings_text(settings, "tls.key_file"),
         .message_limit = (size_t)pm_settings_int(settings, "rpc.limit"),
         .connect_timeout_ms = pm_settings_ms(settings, "rpc.connect_timeout"),
         .connects = (size_t)pm_settings_int(settings, "rpc.connects"),

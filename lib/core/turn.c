@@ -80,7 +80,8 @@ static void restart(panicmon_monitor *monitor, int64_t now_ms)
     panicmon_error_free(err);
 }
 
-static void take_update(panicmon_monitor *monitor, int64_t now_ms)
+/* Whether there was one. */
+static bool take_update(panicmon_monitor *monitor, int64_t now_ms)
 {
     pthread_mutex_lock(&monitor->lock);
     bool has_next = monitor->has_next;
@@ -89,7 +90,7 @@ static void take_update(panicmon_monitor *monitor, int64_t now_ms)
     monitor->next_parsed = NULL;
     pthread_mutex_unlock(&monitor->lock);
     if (!has_next) {
-        return;
+        return false;
     }
     void *old = monitor->parsed;
     bool in_place = false;
@@ -104,6 +105,7 @@ static void take_update(panicmon_monitor *monitor, int64_t now_ms)
         restart(monitor, now_ms);
     }
     pm_monitor_drop_parsed(monitor, old);
+    return true;
 }
 
 static bool has_update(panicmon_monitor *monitor)
@@ -130,7 +132,9 @@ static void task_begin(pm_task *task, int64_t now_ms)
     pm_figures *figures = &monitor->runtime->figures;
     int64_t budget = pm_earlier(monitor->runtime->round_deadline_ms, monitor->period_ms);
     int64_t tenth = monitor->period_ms / 10;
-    take_update(monitor, now_ms);
+    if (take_update(monitor, now_ms)) {
+        now_ms = pm_mono_ms(); /* that may have taken its time */
+    }
     monitor->no_round = monitor->due_ms > now_ms;
     if (monitor->no_round) {
         return;

@@ -22,10 +22,12 @@ panicmon_err pm_net_new(pm_net **out, const pm_net_options *options)
     net->loop_fds = options->loop_fds > 0 ? options->loop_fds : LOOP_FDS_DEFAULT;
     net->connects = options->connects;
     atomic_init(&net->connecting, 0);
-    panicmon_err status = pm_tls_new(&net->tls, options->tls_ca_file);
-    if (status == PANICMON_ERR_INVAL) {
-        pm_logf(net->log, PANICMON_LOG_ERROR, COMPONENT, "no certificates could be read from %s",
-                options->tls_ca_file);
+    const pm_tls_files files = {
+        .ca = options->tls_ca_file, .cert = options->tls_cert_file, .key = options->tls_key_file};
+    const char *bad = NULL;
+    panicmon_err status = pm_tls_new(&net->tls, &files, &bad);
+    if (bad != NULL) {
+        pm_logf(net->log, PANICMON_LOG_ERROR, COMPONENT, "%s", bad);
     }
     if (status == PANICMON_OK) {
         status = pm_resolver_new(&net->resolver);

@@ -37,6 +37,26 @@ static void drop_numeric_name(const SSL *ssl, int where, int result)
     }
 }
 
+/* A key that is encrypted is refused: nobody is asked for its password. */
+static int no_password(char *text, int room, int writing, void *user)
+{
+    (void)text;
+    (void)room;
+    (void)writing;
+    (void)user;
+    return 0;
+}
+
+static bool use_own(SSL_CTX *context, const char *cert_file, const char *key_file)
+{
+    SSL_CTX_set_default_passwd_cb(context, no_password);
+    bool good = SSL_CTX_use_certificate_chain_file(context, cert_file) == 1 &&
+                SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) == 1 &&
+                SSL_CTX_check_private_key(context) == 1;
+    ERR_clear_error();
+    return good;
+}
+
 static SSL_CTX *make_context(const char *ca_file)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -58,18 +78,28 @@ static SSL_CTX *make_context(const char *ca_file)
     return context;
 }
 
-panicmon_err pm_tls_new(pm_tls **out, const char *ca_file)
+panicmon_err pm_tls_new(pm_tls **out, const pm_tls_files *files, const char **bad)
 {
     pm_tls *tls = calloc(1, sizeof *tls);
     if (tls == NULL) {
         return PANICMON_ERR_NOMEM;
     }
-    if (ca_file != NULL) {
-        tls->context = make_context(ca_file);
+    *bad = NULL;
+    if (files->ca != NULL || files->cert != NULL || files->key != NULL) {
+        tls->context = make_context(files->ca);
         if (tls->context == NULL) {
-            free(tls);
-            return PANICMON_ERR_INVAL;
+            *bad = "no certificates could be read from tls.ca_file";
+        } else if ((files->cert == NULL) != (files->key == NULL)) {
+            *bad = "tls.cert_file and tls.key_file need each other";
+        } else if (files->cert != NULL && !use_own(tls->context, files->cert, files->key)) {
+            *bad = "tls.cert_file and tls.key_file are no certificate and the key to it, in PEM "
+                   "and without a password";
         }
+    }
+    if (*bad != NULL) {
+        SSL_CTX_free(tls->context);
+        free(tls);
+        return PANICMON_ERR_INVAL;
     }
     (void)pthread_mutex_init(&tls->lock, NULL);
     *out = tls;
@@ -98,10 +128,15 @@ void *pm_tls_context(pm_tls *tls)
 bool pm_tls_lend_store(pm_tls *tls, void *context)
 {
     SSL_CTX *own = pm_tls_context(tls);
-    if (own != NULL) {
-        SSL_CTX_set1_cert_store(context, SSL_CTX_get_cert_store(own));
+    if (own == NULL) {
+        return false;
     }
-    return own != NULL;
+    SSL_CTX_set1_cert_store(context, SSL_CTX_get_cert_store(own));
+    X509 *cert = SSL_CTX_get0_certificate(own);
+    STACK_OF(X509) *chain = NULL;
+    (void)SSL_CTX_get0_chain_certs(own, &chain);
+    return cert == NULL ||
+           SSL_CTX_use_cert_and_key(context, cert, SSL_CTX_get0_privatekey(own), chain, 1) == 1;
 }
 
 bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checked, char *why,
@@ -163,6 +198,7 @@ bool pm_tls_set_guard(void *context, const char *ca_file, pm_tls_guard *guard)
     }
     guard->checked = false;
     guard->why[0] = '\0';
+    SSL_CTX_set_default_passwd_cb(at, no_password);
     (void)SSL_CTX_set_app_data(at, guard);
     SSL_CTX_set_verify(at, SSL_VERIFY_PEER, judge_peer);
     SSL_CTX_set_info_callback(at, tell_begun);

@@ -10,15 +10,21 @@
 
 typedef struct pm_tls pm_tls;
 
-/* `ca_file`: who is trusted, PEM; NULL: the system's store, loaded when first needed.
- * ERR_INVAL: the file cannot be read or holds no certificate. */
-panicmon_err pm_tls_new(pm_tls **out, const char *ca_file);
+/* Files in PEM; each NULL when there is none. */
+typedef struct pm_tls_files {
+    const char *ca;   /* who is trusted; NULL: the system's store, loaded when first needed */
+    const char *cert; /* what is shown to peers that ask: a certificate and its chain, */
+    const char *key;  /* and the key to it */
+} pm_tls_files;
+
+/* ERR_INVAL: the files are no such thing; `*bad` says what is wrong, static. */
+panicmon_err pm_tls_new(pm_tls **out, const pm_tls_files *files, const char **bad);
 void pm_tls_free(pm_tls *tls);
 
 /* The SSL_CTX, borrowed; NULL when it cannot be made. */
 void *pm_tls_context(pm_tls *tls);
 
-/* Lets another SSL_CTX trust whom ours trusts; false without memory. */
+/* Lets another SSL_CTX trust whom ours trusts, and show what ours shows; false without memory. */
 bool pm_tls_lend_store(pm_tls *tls, void *context);
 
 /* For the verify callback of a handshake: whether this certificate of the chain is good, and, for

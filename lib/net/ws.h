@@ -19,7 +19,9 @@ typedef struct pm_net pm_net;
 
 typedef struct pm_net_options {
     panicmon_log *log;
-    const char *tls_ca_file;    /* NULL: the system's */
+    const char *tls_ca_file;   /* NULL: the system's */
+    const char *tls_cert_file; /* shown to peers that ask; NULL: none */
+    const char *tls_key_file;
     size_t message_limit;       /* largest message taken from a peer, bytes */
     int64_t connect_timeout_ms; /* name, TCP, TLS and upgrade together */
     size_t loop_fds;            /* descriptors one loop must hold; 0: enough for one monitor */

@@ -140,9 +140,11 @@ bool peer_read_request(peer_conn *conn)
 
 bool peer_upgrade(peer_conn *conn)
 {
-    if (!peer_read_request(conn)) {
-        return false;
-    }
+    return peer_read_request(conn) && peer_switch(conn);
+}
+
+bool peer_switch(peer_conn *conn)
+{
     char joined[128];
     unsigned char digest[SHA_DIGEST_LENGTH];
     unsigned char accept[64];
@@ -372,6 +374,22 @@ static void write_ca(const char *path, X509 *cert)
     (void)fclose(file);
 }
 
+/* A certificate for clients, with its key, in a file beside the CA's. */
+static void write_client(const char *ca_file, X509 *ca, EVP_PKEY *ca_key)
+{
+    char path[256];
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = make_cert(key, "client", "DNS:client", ca, ca_key, -86400, 86400);
+    (void)snprintf(path, sizeof path, "%s.client", ca_file);
+    FILE *file = fopen(path, "w");
+    must(file != NULL && PEM_write_X509(file, cert) == 1 &&
+             PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1,
+         "write client");
+    (void)fclose(file);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
 static SSL_CTX *make_tls(peer_cert kind, const char *ca_file)
 {
     const char *alt =
@@ -391,6 +409,11 @@ static SSL_CTX *make_tls(peer_cert kind, const char *ca_file)
         X509_free(other);
     } else {
         write_ca(ca_file, ca);
+    }
+    if (kind == PEER_CERT_MUTUAL) {
+        write_client(ca_file, ca, ca_key);
+        SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        must(SSL_CTX_load_verify_locations(tls, ca_file, NULL) == 1, "client CA");
     }
     X509_free(cert);
     X509_free(ca);

@@ -27,6 +27,7 @@ typedef enum peer_cert {
     PEER_CERT_OTHER_HOST,
     PEER_CERT_EXPIRED,
     PEER_CERT_UNTRUSTED, /* signed by a CA that is not in the file */
+    PEER_CERT_MUTUAL,    /* demands one of the same CA: that and its key stand in CA_FILE.client */
 } peer_cert;
 
 /* Listens on 127.0.0.1, any port. `cert` NULL: without TLS. With TLS, `ca_file` is written. */
@@ -38,6 +39,7 @@ void peer_stop(peer *server);
 
 /* For scripts. Those that give bool: false when the connection is over or the peer stops. */
 bool peer_read_request(peer_conn *conn);
+bool peer_switch(peer_conn *conn);  /* answers 101 to the request that was read */
 bool peer_upgrade(peer_conn *conn); /* reads the request and answers 101 */
 bool peer_send(peer_conn *conn, const void *bytes, size_t len);
 bool peer_send_frame(peer_conn *conn, int opcode, bool fin, const char *data, size_t len);
