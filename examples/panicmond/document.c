@@ -70,18 +70,40 @@ char *document_add_nodes(const char *configs, const char *const *urls, size_t co
     return text;
 }
 
-char *document_configs_only(const char *text, size_t len)
+/* {name: value}, or {group: {name: value}}. */
+static char *dump_part(const char *group, const char *name, json_t *value)
 {
-    char *only = NULL;
+    json_t *made = group == NULL ? json_pack("{s:O}", name, value)
+                                 : json_pack("{s:{s:O}}", group, name, value);
+    char *text = made == NULL ? NULL : json_dumps(made, JSON_COMPACT);
+    json_decref(made);
+    return text;
+}
+
+void document_parts(const char *text, size_t len, part_fn part, void *user)
+{
+    const char *group;
+    const char *name;
+    json_t *members;
+    json_t *value;
     json_t *root = json_loadb(text, len, 0, NULL);
-    json_t *configs = json_object_get(root, "configs");
-    if (configs != NULL) {
-        json_t *made = json_pack("{s:O}", "configs", configs);
-        only = made == NULL ? NULL : json_dumps(made, JSON_COMPACT);
-        json_decref(made);
+    json_object_foreach(root, group, members)
+    {
+        bool configs = strcmp(group, "configs") == 0;
+        if (!json_is_object(members)) {
+            char *made = dump_part(NULL, group, members);
+            part(user, made == NULL ? "" : made, configs);
+            free(made);
+            continue;
+        }
+        json_object_foreach(members, name, value)
+        {
+            char *made = dump_part(group, name, value);
+            part(user, made == NULL ? "" : made, configs);
+            free(made);
+        }
     }
     json_decref(root);
-    return only;
 }
 
 /* ---- samples ---- */

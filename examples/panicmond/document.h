@@ -48,9 +48,12 @@ typedef void (*source_fn)(void *user, const char *id, const char *name, const ch
  * replace those of the same id. malloc'd; NULL without memory. */
 char *document_add_nodes(const char *configs, const char *const *urls, size_t count);
 
-/* The member `configs` of a configuration alone, as a configuration of its own; malloc'd. NULL
- * when there is none or the text is not JSON. */
-char *document_configs_only(const char *text, size_t len);
+/* Receives a part of a configuration, as a configuration of its own: one setting, or one config
+ * set. Borrowed. */
+typedef void (*part_fn)(void *user, const char *part, bool configs);
+
+/* Takes a configuration apart; text that is not JSON has no parts. */
+void document_parts(const char *text, size_t len, part_fn part, void *user);
 
 /* Reads the body of a message; false when it is no sample of a monitorable. */
 bool document_read_sample(const char *body, size_t len, sample *out);

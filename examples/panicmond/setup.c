@@ -49,26 +49,55 @@ static char *read_file(const char *path, size_t *len)
     return text;
 }
 
-/* The settings have faults and so were not taken; the configs may be good enough to be checked. */
-static void load_configs_only(panicmon_settings *settings, const char *path)
+/* What is good of a configuration with faults. */
+typedef struct salvage {
+    panicmon_settings *settings;
+    panicmon_registry *registry; /* NULL: config sets are not checked */
+    report *to;
+} salvage;
+
+static void check_part(const salvage *at, const char *part)
+{
+    panicmon_settings *alone = NULL;
+    if (at->registry != NULL && panicmon_settings_new(&alone) == PANICMON_OK &&
+        panicmon_settings_load(alone, part, strlen(part), ignore, NULL, NULL) == PANICMON_OK) {
+        const char *configs = panicmon_settings_configs(alone, NULL);
+        (void)panicmon_registry_check_all(at->registry, configs, strlen(configs), tell, at->to,
+                                          NULL);
+    }
+    panicmon_settings_free(alone);
+}
+
+static void take_part(void *user, const char *part, bool configs)
+{
+    const salvage *at = user;
+    if (configs) {
+        check_part(at, part);
+    } else { /* what is wrong with it was told */
+        (void)panicmon_settings_load(at->settings, part, strlen(part), ignore, NULL, NULL);
+    }
+}
+
+/* A fault in one place hides none in another: what is good is taken, and checked like the rest. */
+static void load_good_parts(salvage *at, const char *path)
 {
     size_t len = 0;
     char *text = read_file(path, &len);
-    char *only = text == NULL ? NULL : document_configs_only(text, len);
-    if (only != NULL) {
-        (void)panicmon_settings_load(settings, only, strlen(only), ignore, NULL, NULL);
+    if (text != NULL) {
+        document_parts(text, len, take_part, at);
     }
-    free(only);
     free(text);
 }
 
-static void load_file(panicmon_settings *settings, const char *path, report *to)
+static void load_file(panicmon_settings *settings, panicmon_registry *registry, const char *path,
+                      report *to)
 {
     panicmon_error *err = NULL;
     to->where = path;
     panicmon_err status = panicmon_settings_load_file(settings, path, tell, to, &err);
     if (status == PANICMON_ERR_PARSE) {
-        load_configs_only(settings, path);
+        salvage at = {.settings = settings, .registry = registry, .to = to};
+        load_good_parts(&at, path);
     } else if (status != PANICMON_OK) {
         to->where = "configuration";
         tell_failure(to, status, err);
@@ -100,6 +129,16 @@ static void check_listen(const panicmon_settings *settings, report *to)
         (void)snprintf(line, sizeof line,
                        "'%s' is no address to serve at: HOST:PORT, [IPV6]:PORT or PORT", text);
         tell(to, line);
+    }
+}
+
+static void check_tls(const panicmon_settings *settings, report *to)
+{
+    const char *cert = panicmon_settings_get(settings, "tls.cert_file");
+    const char *key = panicmon_settings_get(settings, "tls.key_file");
+    if ((cert[0] == '\0') != (key[0] == '\0')) {
+        to->where = "tls.cert_file and tls.key_file";
+        tell(to, "need each other");
     }
 }
 
@@ -136,13 +175,14 @@ panicmon_err setup_load(setup *out, const options *from, bool strict, panicmon_f
         goto out;
     }
     if (from->file != NULL) {
-        load_file(made.settings, from->file, &to);
+        load_file(made.settings, strict ? registry : NULL, from->file, &to);
     }
     set_flag(made.settings, "--period", "period", from->period, &to);
     set_flag(made.settings, "--executor", "executor", from->executor, &to);
     set_flag(made.settings, "--log-level", "log.level", from->log_level, &to);
     set_flag(made.settings, "--listen", "listen", from->listen, &to);
     check_listen(made.settings, &to);
+    check_tls(made.settings, &to);
     check_nodes(registry, from, &to);
     const char *configs = panicmon_settings_configs(made.settings, NULL);
     to.where = from->file != NULL ? from->file : "configs";

@@ -152,8 +152,9 @@ run -c file.json --once --period 7
 check "the period of the flag beats it" has err 'every 7 s'
 
 cat >faults.json <<END
-{"periodd": 1, "rounds": -1, "state_dir": "\${TEST_UNSET}",
- "configs": {"no.such.key": {"x": {}},
+{"periodd": 1, "rounds": -1, "state_dir": "\${TEST_UNSET}", "listen": "a b", "log": {"level": "x"},
+ "tls": {"cert_file": "cert.pem"},
+ "configs": {"no.such.key": {"x": {}}, "chains.substrate.b.nodes_config": {"x": "\${TEST_UNSET}"},
              "chains.substrate.sim.nodes_config": {
     "good": {"node_id": "good", "ws_url": "$good/0"},
     "bad": {"node_id": "bad", "ws_url": "http://x"},
@@ -161,8 +162,9 @@ cat >faults.json <<END
 END
 run -c faults.json --check-config
 check "faults give 2" is "$code" 2
-for fault in "'period'" 'rounds: ' TEST_UNSET 'no.such.key' "entry 'bad': ws_url" "entry 'empty'" \
-    '6 faults'; do
+for fault in "'period'" 'rounds: ' 'state_dir: ' "listen: 'a b'" 'log.level: ' 'need each other' \
+    'no.such.key' 'chains.substrate.b.nodes_config: x: ' "entry 'bad': ws_url" "entry 'empty'" \
+    '10 faults'; do
     check "is told: $fault" has err "$fault"
 done
 check "the good entry has no fault" lacks err "entry 'good'"
