@@ -70,7 +70,8 @@ static const pm_setting settings_known[] = {
     {"broker.dead_letter", "", NULL, 0, 0, PM_SETTING_TEXT,
      "An exchange that gets config messages which could not be taken; empty: none."},
     {"redis.url", "", "redis", 0, 0, PM_SETTING_URL,
-     "Redis for the state, redis://[[user]:password@]host[:port][/database] or unix:/path."},
+     "Redis for the state: redis://[[user]:password@]host[:port][/database], or "
+     "unix://[[user]:password@]/path[?db=N]."},
     {"redis.url_file", "", "redis.url", 0, 0, PM_SETTING_SECRET,
      "A file that holds redis.url, so that its password stands nowhere else."},
     {"state_dir", "", NULL, 0, 0, PM_SETTING_TEXT,

@@ -121,18 +121,13 @@ static panicmon_err check_url(const pm_setting *setting, const char *value, pani
 {
     pm_url url;
     panicmon_error *why = NULL;
-    /* A socket of this machine has a path instead of a host. */
-    if (value[0] == '\0' ||
-        (word_in("redis", setting->detail) && strncmp(value, "unix:/", 6) == 0)) {
+    long database = 0;
+    if (value[0] == '\0') {
         return PANICMON_OK;
     }
-    if (word_in("redis", setting->detail) && strncmp(value, "rediss:", 7) == 0) {
-        return pm_error_setf(err, PANICMON_ERR_INVAL,
-                             "%s: this build has no TLS towards Redis; let stunnel carry it and "
-                             "name its local end as redis://127.0.0.1:PORT",
-                             setting->name);
-    }
-    panicmon_err status = pm_url_parse(&url, value, setting->detail, &why);
+    panicmon_err status = word_in("redis", setting->detail)
+                              ? pm_url_parse_redis(&url, &database, value, &why)
+                              : pm_url_parse(&url, value, setting->detail, &why);
     if (status == PANICMON_OK) {
         pm_url_free(&url);
         return PANICMON_OK;

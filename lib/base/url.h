@@ -22,6 +22,11 @@ typedef struct pm_url {
 
 /* ERR_INVAL with a message that never holds the password. `schemes`: allowed ones, "ws wss". */
 panicmon_err pm_url_parse(pm_url *out, const char *text, const char *schemes, panicmon_error **err);
+/* redis://[[user]:password@]host[:port][/database], unix:/path[?db=N] or
+ * unix://[[user]:password@]/path[?db=N]: then the scheme is "unix", and the path that of the
+ * socket. */
+panicmon_err pm_url_parse_redis(pm_url *out, long *database, const char *text,
+                                panicmon_error **err);
 void pm_url_free(pm_url *url);
 /* Appends a URL as a JSON string, without the user and password that may stand in it. */
 void pm_url_add_public(pm_buf *out, const char *url);

@@ -23,7 +23,6 @@
 
 struct pm_redis {
     pm_url url;
-    char *socket_path; /* instead of a host */
     long database;
     pm_resolver *resolver;
     int break_fd;     /* eventfd: readable once interrupted */
@@ -236,8 +235,8 @@ bool pm_redis_connect(pm_redis *redis)
     if (redis->connection != NULL) {
         return true;
     }
-    if (redis->socket_path != NULL) {
-        why = take_connection(redis, redisConnectUnixNonBlock(redis->socket_path));
+    if (strcmp(redis->url.scheme, "unix") == 0) {
+        why = take_connection(redis, redisConnectUnixNonBlock(redis->url.path));
     } else {
         why = look_up(redis, &addresses);
     }
@@ -249,48 +248,14 @@ bool pm_redis_connect(pm_redis *redis)
 
 /* ---- life ---- */
 
-static bool read_database(const char *text, long *out)
-{
-    char *end;
-    if (*text == '\0') {
-        return true;
-    }
-    errno = 0;
-    *out = strtol(text, &end, 10);
-    return errno == 0 && *end == '\0' && *out >= 0 && *text >= '0' && *text <= '9';
-}
-
 static panicmon_err read_url(pm_redis *redis, const char *text, panicmon_error **err)
 {
-    const char *database = "";
-    panicmon_err status = PANICMON_OK;
-    if (strncmp(text, "unix:", 5) == 0) {
-        redis->socket_path = strdup(text + 5);
-        if (redis->socket_path == NULL) {
-            return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
-        }
-        char *query = strstr(redis->socket_path, "?db=");
-        if (query != NULL) {
-            *query = '\0';
-            database = query + 4;
-        }
-        if (redis->socket_path[0] != '/') {
-            return pm_error_setf(err, PANICMON_ERR_INVAL,
-                                 "redis.url: unix: needs an absolute path");
-        }
-    } else {
-        if (strncmp(text, "rediss:", 7) == 0) {
-            return pm_error_setf(err, PANICMON_ERR_INVAL,
-                                 "redis.url: this build has no TLS towards Redis; let stunnel "
-                                 "carry it and name its local end as redis://127.0.0.1:PORT");
-        }
-        status = pm_url_parse(&redis->url, text, "redis", err);
-        database = status == PANICMON_OK && redis->url.path[0] == '/' ? redis->url.path + 1 : "";
+    panicmon_error *why = NULL;
+    panicmon_err status = pm_url_parse_redis(&redis->url, &redis->database, text, &why);
+    if (status != PANICMON_OK) {
+        (void)pm_error_setf(err, status, "redis.url: %s", panicmon_error_message(why));
     }
-    if (status == PANICMON_OK && !read_database(database, &redis->database)) {
-        status = pm_error_setf(err, PANICMON_ERR_INVAL,
-                               "redis.url: the database is not a number: '%s'", database);
-    }
+    panicmon_error_free(why);
     return status;
 }
 
@@ -334,7 +299,6 @@ void pm_redis_free(pm_redis *redis)
         (void)close(redis->looked_up_fd);
     }
     pm_url_free(&redis->url);
-    free(redis->socket_path);
     (void)pthread_mutex_destroy(&redis->lock);
     free(redis);
 }

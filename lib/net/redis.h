@@ -12,7 +12,7 @@
 
 typedef struct pm_redis pm_redis;
 
-/* redis://[[user]:password@]host[:port][/database] or unix:/path[?db=N]. Does not connect yet. */
+/* See pm_url_parse_redis() for the URL. Does not connect yet. */
 panicmon_err pm_redis_new(pm_redis **out, const char *url, panicmon_error **err);
 void pm_redis_free(pm_redis *redis);
 /* Ends every wait of this and all later calls. Any thread; sticky. */

@@ -32,10 +32,10 @@ struct pm_store {
 panicmon_err pm_store_new_memory(pm_store **out);
 /* One file per key in the directory `path` (made when absent), replaced atomically and synced. */
 panicmon_err pm_store_new_dir(pm_store **out, const char *path, panicmon_error **err);
-/* In Redis, under keys that begin with `prefix`: redis://[[user]:password@]host[:port][/database]
- * or unix:/path[?db=N]. Calls never talk to the server themselves: a thread does, and keeps what
- * was read and written in memory. While Redis is away saves succeed and are sent later; loads of
- * keys not seen before fail with ERR_REDIS. */
+/* In Redis, under keys that begin with `prefix`; see pm_url_parse_redis() for the URL. Calls never
+ * talk to the server themselves: a thread does, and keeps what was read and written in memory.
+ * While Redis is away saves succeed and are sent later; loads of keys not seen before fail with
+ * ERR_REDIS. */
 panicmon_err pm_store_new_redis(pm_store **out, const char *url, const char *prefix,
                                 panicmon_log *log, panicmon_error **err);
 /* ERR_NOENT: no such key. ERR_REDIS: it is not known and the store is away. The value is appended

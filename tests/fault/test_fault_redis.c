@@ -78,7 +78,7 @@ START_TEST(a_save_is_there_after_sync)
     ck_assert_int_eq(pm_store_save(store, "a", "1", 1), PANICMON_OK);
     ck_assert_int_eq(pm_store_sync(store, pm_mono_ms() + 5000 * test_factor()), PANICMON_OK);
     (void)snprintf(socket, sizeof socket, "unix:%s/socket?db=3", directory);
-    /* A unix socket has no place for a password: refused by this server, and told apart. */
+    /* Without the password: refused by this server, and told apart from no such value. */
     pm_store *other = open_store(socket);
     ck_assert_int_eq(pm_store_load(other, "a", &value), PANICMON_ERR_REDIS);
     pm_store_free(other);

@@ -14,7 +14,7 @@
 #include "net/store.h"
 
 static char directory[] = "/tmp/pm-redis-XXXXXX";
-static char url[64];
+static char url[96];
 static int port;
 static pid_t server;
 
@@ -40,7 +40,8 @@ static void start_server(void)
     if (server == 0) {
         execlp("redis-server", "redis-server", "--port", number, "--bind", "127.0.0.1", "--dir",
                directory, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-               "--requirepass", "pw", "--loglevel", "warning", "--logfile", "log", (char *)NULL);
+               "--requirepass", "p@ss/w:rd", "--unixsocket", "socket", "--loglevel", "warning",
+               "--logfile", "log", (char *)NULL);
         _exit(127);
     }
 }
@@ -79,6 +80,16 @@ static void expect(const char *at, const char *key, const char *text)
     ck_assert_str_eq(value.data, text);
     pm_buf_free(&value);
     pm_store_free(store);
+}
+
+/* Waits until the server answers. */
+static void expect_soon(void)
+{
+    pm_buf value = {0};
+    pm_store *store = open_store(url);
+    ck_assert_int_eq(load(store, "none", &value), PANICMON_ERR_NOENT);
+    pm_store_free(store);
+    pm_buf_free(&value);
 }
 
 START_TEST(values_survive_in_redis)
@@ -122,7 +133,7 @@ END_TEST
 
 START_TEST(databases_are_apart_and_bad_urls_refused)
 {
-    char other[80];
+    char other[128];
     pm_buf value = {0};
     start_server();
     (void)snprintf(other, sizeof other, "%s/3", url);
@@ -134,9 +145,46 @@ START_TEST(databases_are_apart_and_bad_urls_refused)
     store = open_store(url);
     ck_assert_int_eq(load(store, "d", &value), PANICMON_ERR_NOENT);
     pm_store_free(store);
-    static const char *const bad[] = {"redis://h/x", "redis://h/-1", "unix:relative", "http://h"};
+    static const char *const bad[] = {"redis://h/x",       "redis://h/-1",    "unix:relative",
+                                      "unix:/run/s?db=x",  "unix://host/run", "unix://:p@host/run",
+                                      "unix://:p%zz@/run", "http://h"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_int_eq(pm_store_new_redis(&store, bad[i], "t:", NULL, NULL), PANICMON_ERR_INVAL);
+    }
+    pm_buf_free(&value);
+    kill_server();
+}
+END_TEST
+
+START_TEST(a_socket_of_this_machine_with_password_and_database)
+{
+    char at[160];
+    pm_buf value = {0};
+    start_server();
+    expect_soon(); /* the socket is there once the port is */
+    (void)snprintf(at, sizeof at, "unix://:p%%40ss%%2Fw%%3Ard@%s/socket?db=5", directory);
+    pm_store *store = open_store(at);
+    ck_assert_int_eq(load(store, "none", &value), PANICMON_ERR_NOENT);
+    ck_assert_int_eq(pm_store_save(store, "s", "by the socket", 13), PANICMON_OK);
+    pm_store_free(store);
+    expect(at, "s", "by the socket");
+    (void)snprintf(at, sizeof at, "%s/5", url);
+    expect(at, "s", "by the socket");
+    /* named by its user */
+    (void)snprintf(at, sizeof at, "unix://default:p%%40ss%%2Fw%%3Ard@%s/socket?db=5", directory);
+    expect(at, "s", "by the socket");
+    /* the database is another, and the password is asked for */
+    (void)snprintf(at, sizeof at, "unix://:p%%40ss%%2Fw%%3Ard@%s/socket", directory);
+    store = open_store(at);
+    ck_assert_int_eq(load(store, "s", &value), PANICMON_ERR_NOENT);
+    pm_store_free(store);
+    static const char *const refused[] = {"unix://:wrong@", "unix:"};
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(at, sizeof at, "%s%s/socket?db=5", refused[i], directory);
+        store = open_store(at);
+        ck_assert_int_eq(pm_store_load_until(store, "s", pm_mono_ms() + 1000, &value),
+                         PANICMON_ERR_REDIS);
+        pm_store_free(store);
     }
     pm_buf_free(&value);
     kill_server();
@@ -153,12 +201,13 @@ int main(void)
         return 1;
     }
     port = free_port();
-    (void)snprintf(url, sizeof url, "redis://:pw@127.0.0.1:%d", port);
+    (void)snprintf(url, sizeof url, "redis://:p%%40ss%%2Fw%%3Ard@127.0.0.1:%d", port);
     Suite *suite = suite_create("redis");
     TCase *all = tcase_create("all");
     tcase_set_timeout(all, 60);
     tcase_add_test(all, values_survive_in_redis);
     tcase_add_test(all, writes_while_redis_is_away_are_sent_when_it_is_back);
+    tcase_add_test(all, a_socket_of_this_machine_with_password_and_database);
     tcase_add_test(all, databases_are_apart_and_bad_urls_refused);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

@@ -210,8 +210,12 @@ START_TEST(urls)
                                        NULL};
     static const char *const no_amqp[] = {"h",       "http://h",   "amqp://", "amqp://h:0",
                                           "unix:/x", "amqp://h h", NULL};
-    static const char *const redis[] = {"", "redis://h:1/2", "unix:/run/redis.sock", NULL};
-    static const char *const no_redis[] = {"rediss://h", "unix:run", "amqp://h", NULL};
+    static const char *const redis[] = {
+        "",  "redis://h:1/2", "unix:/run/redis.sock", "unix:///run/s?db=1", "unix://u:p@/run/s",
+        NULL};
+    static const char *const no_redis[] = {
+        "rediss://h",  "unix:run",          "amqp://h", "unix://h/run",
+        "redis://h/x", "unix:/run/s?db=-1", NULL};
     must_take_all("broker.url", amqp, true);
     must_take_all("broker.url", no_amqp, false);
     must_take_all("redis.url", redis, true);
@@ -223,6 +227,11 @@ START_TEST(no_message_holds_a_password)
 {
     panicmon_error *err = NULL;
     ck_assert_int_eq(panicmon_settings_set(settings, "broker.url", "amqp://u:hunter2@h:x", &err),
+                     PANICMON_ERR_INVAL);
+    ck_assert_ptr_null(strstr(panicmon_error_message(err), "hunter2"));
+    panicmon_error_free(err);
+    err = NULL;
+    ck_assert_int_eq(panicmon_settings_set(settings, "redis.url", "redis://:hunt/hunter2@h", &err),
                      PANICMON_ERR_INVAL);
     ck_assert_ptr_null(strstr(panicmon_error_message(err), "hunter2"));
     panicmon_error_free(err);
