@@ -24,10 +24,13 @@ PANICMON_API void panicmon_manager_free(panicmon_manager *manager);
 
 /**
  * Makes the running monitors of a routing key match a config set: a JSON object from id to config,
- * `len` bytes. An absent id is removed, `{}` removes all; unchanged monitors run on. Bad entries
- * are logged with routing key, id and field, their old monitors stop, their neighbours start; the
- * result is then ERR_PARSE and `*err` tells the first fault. A body that is no such object changes
- * nothing. ERR_NOENT: no strategy matches the routing key.
+ * `len` bytes. An absent id is removed, `{}` removes all; unchanged monitors run on. A bad entry is
+ * logged with routing key, id, field and kind of value and its neighbours start; what ran under its
+ * id goes on with its last good config. Of equal ids the first counts. The result is then ERR_PARSE
+ * and `*err` tells the first fault. A config for which there is no memory is tried again by itself;
+ * the result is ERR_NOMEM. A body that is no such object changes nothing. ERR_NOENT: no strategy
+ * matches the routing key. ERR_DEADLOCK: the caller is a strategy that this manager calls. Waits a
+ * few seconds for a strategy that takes its time to start a monitor; that goes on meanwhile.
  */
 PANICMON_API panicmon_err panicmon_manager_apply(panicmon_manager *manager, const char *routing_key,
                                                  const char *json, size_t len,

@@ -23,13 +23,16 @@ typedef uint32_t panicmon_request;
 
 /** Flags of panicmon_monitor_ops. */
 enum {
-    PANICMON_MONITOR_BLOCKING = 1u << 0 /**< steps do blocking work of their own */
+    /** Its functions block, and so may the `start` that makes it: they get threads of their own. */
+    PANICMON_MONITOR_BLOCKING = 1u << 0
 };
 
 /**
  * The functions of a monitor. Set `struct_size` to sizeof(panicmon_monitor_ops) and unused members
  * to zero (PANICMON_MONITOR_OPS_INIT). Calls for one monitor never overlap, but may come from
- * different threads one after the other; no lock is held.
+ * different threads one after the other; no lock is held. A function that does not come back within
+ * three periods and `round.deadline` counts as hung: a manager leaves that monitor behind and
+ * starts another one in its place.
  */
 typedef struct panicmon_monitor_ops {
     uint32_t struct_size; /**< sizeof(panicmon_monitor_ops) */

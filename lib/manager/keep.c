@@ -109,13 +109,57 @@ void pm_manager_forget_kept(panicmon_manager *manager)
 
 /* ---- keeping ---- */
 
+/* The entries that run with an older config, by id: that config; false without memory. */
+static bool find_lent(const panicmon_manager *manager, const char *routing_key, pm_map *lent)
+{
+    const pm_group *group = pm_map_get(&manager->groups, routing_key); /* read with the turn */
+    bool good = true;
+    for (size_t a = 0; group != NULL && a < group->count; a++) {
+        const pm_arm *arm = group->arms[a];
+        for (size_t i = 0; good && i < arm->count; i++) {
+            const pm_arm *lender = arm->entries[i].lender;
+            const char *id = panicmon_config_id(arm->entries[i].config);
+            const void *config = lender == NULL ? NULL : pm_config_set_find(lender->set, id);
+            good = config == NULL || pm_map_set(lent, id, (void *)(uintptr_t)config);
+        }
+    }
+    return good;
+}
+
+/* The set as it stands: an entry that was refused as it was before, so that the next start goes on
+ * with that too. */
+static bool add_standing(panicmon_manager *manager, const char *routing_key, const char *json,
+                         size_t len, pm_buf *out)
+{
+    panicmon_config_set *set = NULL;
+    pm_map lent = {0};
+    bool good = find_lent(manager, routing_key, &lent) && lent.count > 0 &&
+                pm_config_set_parse(&set, routing_key, json, len, NULL) == PANICMON_OK;
+    for (size_t i = 0; good && i < panicmon_config_set_count(set); i++) {
+        const panicmon_config *config = panicmon_config_set_at(set, i);
+        const char *id = panicmon_config_id(config);
+        const panicmon_config *older = pm_map_get(&lent, id);
+        pm_buf_text(out, i == 0 ? "{" : ", ");
+        pm_buf_json_string(out, id, strlen(id));
+        pm_buf_text(out, ": ");
+        pm_buf_text(out, panicmon_config_json(older != NULL ? older : config, NULL));
+    }
+    pm_buf_char(out, '}');
+    pm_config_set_free(set);
+    pm_map_free(&lent);
+    return good && !out->failed;
+}
+
 void pm_manager_keep(panicmon_manager *manager, const char *routing_key, const char *json,
                      size_t len)
 {
     pm_buf key = {0};
     pm_buf value = {0};
     pm_buf_format(&key, SET_KEY "%s", routing_key);
-    pm_buf_add(&value, json, len);
+    if (!add_standing(manager, routing_key, json, len, &value)) {
+        pm_buf_clear(&value);
+        pm_buf_add(&value, json, len);
+    }
     if (key.failed) {
         tell_unsaved(manager, routing_key, PANICMON_ERR_NOMEM);
     } else {
