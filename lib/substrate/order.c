@@ -78,10 +78,12 @@ static int of_primitives(const pm_type *type, pm_scale *a, pm_scale *b)
 int pm_order(const pm_metadata *metadata, uint32_t number, pm_scale *a, pm_scale *b)
 {
     const pm_type *type = pm_type_get(metadata, number);
-    pm_u256 left;
-    pm_u256 right;
     uint8_t a_index;
     uint8_t b_index;
+    if (type->special == PM_SPECIAL_U256) { /* not word by word from the lowest */
+        static const pm_type wide = {.kind = PM_KIND_PRIMITIVE, .primitive = PM_U256};
+        return of_primitives(&wide, a, b);
+    }
     switch (type->kind) {
     case PM_KIND_COMPOSITE:
     case PM_KIND_TUPLE:
@@ -100,11 +102,7 @@ int pm_order(const pm_metadata *metadata, uint32_t number, pm_scale *a, pm_scale
         return of_lists(metadata, type, a, b);
     case PM_KIND_PRIMITIVE:
         return of_primitives(type, a, b);
-    case PM_KIND_COMPACT:
-        return pm_scale_compact(a, &left) && pm_scale_compact(b, &right)
-                   ? of_numbers(&left, &right, false)
-                   : 0;
-    default: { /* bits */
+    default: { /* bits and compacts: by their bytes, as polkadot-js does */
         pm_scale a_start = *a;
         pm_scale b_start = *b;
         (void)pm_walk_skip(metadata, number, a);

@@ -96,7 +96,7 @@ static void parse_definition(pm_parse *parse, pm_type *type)
         break;
     case PM_KIND_BITS:
         type->inner = pm_parse_type(parse);
-        (void)pm_parse_type(parse); /* the order: no matter to us */
+        type->first = pm_parse_type(parse); /* the order: no matter to us, but see mend_bits() */
         break;
     default:
         pm_parse_fail(parse, "an unknown kind of type");
@@ -150,9 +150,72 @@ static void check_references(pm_parse *parse)
         const pm_type *type = pm_type_get(metadata, i);
         bool refers = type->kind == PM_KIND_SEQUENCE || type->kind == PM_KIND_ARRAY ||
                       type->kind == PM_KIND_COMPACT || type->kind == PM_KIND_BITS;
-        if (refers && !pm_type_exists(metadata, type->inner)) {
+        if ((refers && !pm_type_exists(metadata, type->inner)) ||
+            (type->kind == PM_KIND_BITS && !pm_type_exists(metadata, type->first))) {
             pm_parse_fail(parse, "a type is made of one that is not in the registry");
             return;
+        }
+    }
+}
+
+/* Early registries have the order of bits first and what they are kept in second. */
+static void mend_bits(const pm_metadata *metadata, pm_type *type)
+{
+    if (pm_type_get(metadata, type->inner)->kind != PM_KIND_PRIMITIVE) {
+        type->inner = type->first;
+    }
+    type->first = 0;
+}
+
+static uint32_t find_compact_u32(const pm_metadata *metadata)
+{
+    for (uint32_t i = 0; i < metadata->types.count; i++) {
+        const pm_type *type = pm_type_get(metadata, i);
+        const pm_type *inner =
+            type->kind == PM_KIND_COMPACT ? pm_type_get(metadata, type->inner) : NULL;
+        if (inner != NULL && inner->kind == PM_KIND_PRIMITIVE && inner->primitive == PM_U32) {
+            return i;
+        }
+    }
+    return PM_NO_TYPE;
+}
+
+/* Early registries keep quiet about the length before an opaque value, which always stands there:
+ * such a type gets the two fields that it has in later ones. */
+static void mend_opaque(pm_parse *parse, uint32_t number)
+{
+    pm_metadata *metadata = parse->metadata;
+    pm_type *type = &metadata->types.at[number];
+    pm_name last = pm_path_last(metadata, type);
+    if (type->count != 1 || metadata->fields.at[type->first].name != 0 ||
+        (!pm_name_is(last, "WrapperOpaque") && !pm_name_is(last, "WrapperKeepOpaque"))) {
+        return;
+    }
+    uint32_t value = metadata->fields.at[type->first].type;
+    uint32_t length = find_compact_u32(metadata);
+    uint32_t first = metadata->fields.count;
+    for (uint32_t i = 0; i < 2 && length != PM_NO_TYPE; i++) {
+        pm_field *field = PM_PUSH(parse, metadata->fields);
+        if (field == NULL) {
+            return;
+        }
+        *field = (pm_field){.type = i == 0 ? length : value};
+    }
+    if (length != PM_NO_TYPE) {
+        type->first = first;
+        type->count = 2;
+    }
+}
+
+static void mend(pm_parse *parse)
+{
+    pm_metadata *metadata = parse->metadata;
+    for (uint32_t i = 0; i < metadata->types.count && pm_parse_ok(parse); i++) {
+        pm_type *type = &metadata->types.at[i];
+        if (type->kind == PM_KIND_BITS) {
+            mend_bits(metadata, type);
+        } else if (type->kind == PM_KIND_COMPOSITE) {
+            mend_opaque(parse, i);
         }
     }
 }
@@ -165,5 +228,8 @@ void pm_parse_registry(pm_parse *parse)
     }
     if (pm_parse_ok(parse)) {
         check_references(parse);
+    }
+    if (pm_parse_ok(parse)) {
+        mend(parse);
     }
 }

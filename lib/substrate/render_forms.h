@@ -21,6 +21,13 @@ typedef struct pm_render_state {
 bool pm_render_room(pm_render_state *state);
 
 void pm_render_polkadot_js(pm_render_state *state, pm_value value);
+/* One value of the type `number` (render_pjs.c). */
+void pm_pjs_render(pm_render_state *state, uint32_t number);
+/* The same as the key of an object (render_pjs_key.c). */
+void pm_pjs_key(pm_render_state *state, uint32_t number);
+bool pm_pjs_is_u8(const pm_metadata *metadata, uint32_t number);
+/* Whether a variant holds nothing. */
+bool pm_pjs_is_null(const pm_metadata *metadata, const pm_variant *variant);
 
 void pm_render_integer(pm_buf *out, const pm_u256 *value); /* decimal, unsigned */
 void pm_render_signed(pm_buf *out, const pm_u256 *value);

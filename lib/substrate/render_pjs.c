@@ -9,8 +9,6 @@
 #include "substrate/order.h"
 #include "substrate/ss58.h"
 
-static void render(pm_render_state *state, uint32_t number);
-
 static void separate(pm_render_state *state, uint32_t i)
 {
     if (i > 0) {
@@ -18,7 +16,7 @@ static void separate(pm_render_state *state, uint32_t i)
     }
 }
 
-static bool is_u8(const pm_metadata *metadata, uint32_t number)
+bool pm_pjs_is_u8(const pm_metadata *metadata, uint32_t number)
 {
     const pm_type *type = pm_pjs_peel(metadata, number);
     return type->kind == PM_KIND_PRIMITIVE && type->primitive == PM_U8;
@@ -31,18 +29,36 @@ static bool is_null(const pm_metadata *metadata, uint32_t number)
            type->kind != PM_KIND_ARRAY && type->count == 0 && type->special == PM_SPECIAL_NONE;
 }
 
-static bool variant_is_null(const pm_metadata *metadata, const pm_variant *variant)
+bool pm_pjs_is_null(const pm_metadata *metadata, const pm_variant *variant)
 {
     const pm_field *fields = pm_fields_of(metadata, variant->first);
     return variant->count == 0 ||
            (variant->count == 1 && fields[0].name == 0 && is_null(metadata, fields[0].type));
 }
 
-/* Whether no variant of an enum holds anything: then it is its name alone. */
+/* Whether a type is (), by no other name. */
+static bool is_unit(const pm_metadata *metadata, uint32_t number)
+{
+    const pm_type *type = pm_type_get(metadata, number);
+    return type->kind == PM_KIND_TUPLE && type->count == 0;
+}
+
+/* Whether no variant of an enum holds anything: then it is its name alone. A Result looks at what
+ * its types are called, too. */
 static bool is_basic(const pm_metadata *metadata, const pm_type *type)
 {
+    if (type->special == PM_SPECIAL_RESULT) {
+        for (uint32_t i = 0; i < type->count; i++) {
+            const pm_variant *variant = &metadata->variants.at[type->first + i];
+            if (variant->count != 1 ||
+                !is_unit(metadata, metadata->fields.at[variant->first].type)) {
+                return false;
+            }
+        }
+        return true;
+    }
     for (uint32_t i = 0; i < type->count; i++) {
-        if (!variant_is_null(metadata, &metadata->variants.at[type->first + i])) {
+        if (!pm_pjs_is_null(metadata, &metadata->variants.at[type->first + i])) {
             return false;
         }
     }
@@ -102,7 +118,7 @@ static void render_object(pm_render_state *state, uint32_t first, uint32_t count
         } else {
             pm_buf_format(state->out, "\"param%u\":", i);
         }
-        render(state, fields[i].type);
+        pm_pjs_render(state, fields[i].type);
     }
     pm_buf_char(state->out, '}');
 }
@@ -113,7 +129,7 @@ static void render_array(pm_render_state *state, uint32_t first, uint32_t count)
     pm_buf_char(state->out, '[');
     for (uint32_t i = 0; i < count && !state->broken; i++) {
         separate(state, i);
-        render(state, fields[i].type);
+        pm_pjs_render(state, fields[i].type);
     }
     pm_buf_char(state->out, ']');
 }
@@ -130,7 +146,7 @@ static void render_fields(pm_render_state *state, uint32_t first, uint32_t count
     } else if (named) {
         render_object(state, first, count, true);
     } else if (count == 1) {
-        render(state, fields[0].type);
+        pm_pjs_render(state, fields[0].type);
     } else {
         render_array(state, first, count);
     }
@@ -138,14 +154,14 @@ static void render_fields(pm_render_state *state, uint32_t first, uint32_t count
 
 static void render_elements(pm_render_state *state, uint32_t inner, uint32_t count)
 {
-    if (is_u8(state->metadata, inner)) {
+    if (pm_pjs_is_u8(state->metadata, inner)) {
         pm_render_bytes(state, count);
         return;
     }
     pm_buf_char(state->out, '[');
     for (uint32_t i = 0; i < count && !state->broken; i++) {
         separate(state, i);
-        render(state, inner);
+        pm_pjs_render(state, inner);
     }
     pm_buf_char(state->out, ']');
 }
@@ -169,44 +185,6 @@ static void render_variant(pm_render_state *state, const pm_type *type)
     }
 }
 
-/* The key of a map is the text of the value, and what is no text its JSON. */
-static void render_key(pm_render_state *state, uint32_t number)
-{
-    const pm_type *type = pm_pjs_peel(state->metadata, number);
-    pm_buf json = {0};
-    pm_buf *out = state->out;
-    pm_render_options options = *state->options;
-    const pm_render_options *before = state->options;
-    if (type->kind == PM_KIND_PRIMITIVE || type->kind == PM_KIND_COMPACT) {
-        options.big = PM_BIG_DECIMAL;
-    }
-    if (type->kind == PM_KIND_VARIANT && type->special == PM_SPECIAL_NONE &&
-        state->in.at < state->in.end) {
-        const pm_variant *variant = pm_variant_get(state->metadata, type, state->in.at[0]);
-        if (variant != NULL && variant_is_null(state->metadata, variant)) {
-            pm_name name = pm_name_at(state->metadata, variant->name);
-            state->in.at++;
-            pm_buf_json_string(out, name.text, name.len);
-            return;
-        }
-    }
-    state->out = &json;
-    state->options = &options;
-    render(state, number);
-    state->out = out;
-    state->options = before;
-    if (json.failed) {
-        out->failed = true;
-    } else if (json.len > 0 && json.data[0] == '"') {
-        pm_buf_add(out, json.data, json.len);
-    } else if (json.len == 4 && memcmp(json.data, "null", 4) == 0) {
-        pm_buf_text(out, "\"\"");
-    } else {
-        pm_buf_json_string(out, json.data == NULL ? "" : json.data, json.len);
-    }
-    pm_buf_free(&json);
-}
-
 static void render_map(pm_render_state *state, const pm_type *type)
 {
     const pm_metadata *metadata = state->metadata;
@@ -217,9 +195,9 @@ static void render_map(pm_render_state *state, const pm_type *type)
     pm_buf_char(state->out, '{');
     for (uint32_t i = 0; i < count && !state->broken; i++) {
         separate(state, i);
-        render_key(state, fields[0].type);
+        pm_pjs_key(state, fields[0].type);
         pm_buf_char(state->out, ':');
-        render(state, fields[1].type);
+        pm_pjs_render(state, fields[1].type);
     }
     pm_buf_char(state->out, '}');
 }
@@ -242,7 +220,7 @@ static void render_set(pm_render_state *state, const pm_type *type)
         if (starts != NULL) {
             state->in = starts[i];
         }
-        render(state, inner);
+        pm_pjs_render(state, inner);
         end = state->in.at > end.at ? state->in : end;
     }
     pm_buf_char(state->out, ']');
@@ -385,7 +363,7 @@ static void render_special(pm_render_state *state, const pm_type *type)
         pm_pjs_u256(state);
         break;
     case PM_SPECIAL_WEIGHT:
-        render(state, pm_fields_of(state->metadata, type->first)->type);
+        pm_pjs_render(state, pm_fields_of(state->metadata, type->first)->type);
         break;
     case PM_SPECIAL_OPTION:
     case PM_SPECIAL_RESULT:
@@ -396,7 +374,7 @@ static void render_special(pm_render_state *state, const pm_type *type)
     }
 }
 
-static void render(pm_render_state *state, uint32_t number)
+void pm_pjs_render(pm_render_state *state, uint32_t number)
 {
     const pm_type *type = pm_type_get(state->metadata, number);
     uint32_t bits;
@@ -447,6 +425,6 @@ void pm_render_polkadot_js(pm_render_state *state, pm_value value)
         type->primitive >= PM_U8) {
         render_primitive(state, type->primitive, true);
     } else {
-        render(state, value.type);
+        pm_pjs_render(state, value.type);
     }
 }

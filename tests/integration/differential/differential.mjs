@@ -1,11 +1,13 @@
 // differential.mjs TOOL FOLDER [SEED]: the decoder beside polkadot-js, over all the real metadata that
-// @polkadot/types-support in FOLDER/node_modules brings. Says what it compared; exit 1 on differences.
+// @polkadot/types-support in FOLDER/node_modules brings, over types made for this, and over the
+// metadata files in the folder that EXTRA names. Says what it compared; exit 1 on differences.
 import { spawnSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
+import { constructed } from './constructed.mjs'
 import { Generator } from './random.mjs'
 
 const [tool, folder, seed = '1'] = process.argv.slice(2)
@@ -17,11 +19,11 @@ const { TypeRegistry, Metadata, expandMetadata } = types.TypeRegistry ? types : 
 console.warn = () => {}
 
 const SAMPLES = 3
-const totals = { blobs: 0, refused: 0, types: 0, values: 0, storage: 0, keys: 0, constants: 0, events: 0, roundTrips: 0, pjsCompared: 0, pjsRefused: 0 }
+const totals = { blobs: 0, refused: 0, types: 0, values: 0, storage: 0, defaults: 0, keys: 0, constants: 0, events: 0, roundTrips: 0, pjsCompared: 0, pjsRefused: 0 }
 const refusals = new Map()
 let wrong = 0
 const differ = (what, got, expected) => {
-  if (wrong++ < 10) console.error(`${what}\n  got      ${JSON.stringify(got)?.slice(0, 600)}\n  expected ${JSON.stringify(expected)?.slice(0, 600)}`)
+  if (wrong++ < Number(process.env.SHOW || 10)) console.error(`${what}\n  got      ${JSON.stringify(got)?.slice(0, 600)}\n  expected ${JSON.stringify(expected)?.slice(0, 600)}`)
 }
 
 const hex = (bytes) => '0x' + Buffer.from(bytes).toString('hex')
@@ -100,6 +102,7 @@ function modern (name, file, text) {
         const [bytes, expected] = generator.value(id)
         compare(`${section}.${method}`, `--storage ${section}.${method}`, id, Uint8Array.from(bytes), expected)
       }
+      fallback(section, method, item, id)
       keys.push(...key(section, method, item))
     }
     for (const constant of pallet.constants) {
@@ -107,6 +110,14 @@ function modern (name, file, text) {
       pjs.push({ what: `${name} constant`, line: `decode --constant ${section}.${constant.name}`, expected: JSON.parse(JSON.stringify(theirs)) })
       totals.constants++
     }
+  }
+
+  // What is read where nothing is stored.
+  function fallback (section, method, item, id) {
+    const none = item.modifier.isOptional
+    const theirs = none ? null : registry.createTypeUnsafe(registry.createLookupType(id), [item.fallback.toU8a(true)]).toJSON()
+    pjs.push({ what: `${name} default`, line: `decode --storage ${section}.${method}`, expected: JSON.parse(JSON.stringify(theirs)) })
+    totals.defaults++
   }
 
   function key (section, method, item) {
@@ -130,27 +141,31 @@ function modern (name, file, text) {
   }
 
   // Every variant of every pallet's events, inside of a record.
-  const events = latest.pallets.find((p) => p.name.toString() === 'System').storage.unwrap().items.find((i) => i.name.toString() === 'Events').type.asPlain.toNumber()
-  const record = list[events].def.sequence.type
-  const [, { fields }] = generator.kind(record)
-  const outer = fields.find((f) => f.name === 'event').type
-  for (const pallet of generator.kind(outer)[1].variants) {
-    const inner = pallet.fields[0]?.type
-    if (inner === undefined || !generator.possible(inner)) continue
-    for (const variant of generator.kind(inner)[1].variants) {
-      if (!variant.fields.every((f) => generator.possible(f.type))) continue
-      const [bytes, made] = generator.value(inner, 0, variant)
-      const full = Uint8Array.from([4, 0, 1, 0, 0, 0, pallet.index, ...bytes, 0])
-      compare(`event ${pallet.name}.${variant.name}`, '--storage System.Events', events, full, [{ phase: { ApplyExtrinsic: '1' }, event: { [pallet.name]: made }, topics: [] }])
-      totals.events++
-    }
-  }
+  const system = latest.pallets.find((p) => p.name.toString() === 'System')
+  if (system) everyEvent(system.storage.unwrap().items.find((i) => i.name.toString() === 'Events').type.asPlain.toNumber())
 
   ask(file, 'canon', canon)
   ask(file, 'polkadot-js', pjs)
   ask(file, 'canon', encode)
   totals.roundTrips += encode.length
   ask(file, 'canon', keys)
+
+  function everyEvent (events) {
+    const record = list[events].def.sequence.type
+    const [, { fields }] = generator.kind(record)
+    const outer = fields.find((f) => f.name === 'event').type
+    for (const pallet of generator.kind(outer)[1].variants) {
+      const inner = pallet.fields[0]?.type
+      if (inner === undefined || !generator.possible(inner)) continue
+      for (const variant of generator.kind(inner)[1].variants) {
+        if (!variant.fields.every((f) => generator.possible(f.type))) continue
+        const [bytes, made] = generator.value(inner, 0, variant)
+        const full = Uint8Array.from([4, 0, 1, 0, 0, 0, pallet.index, ...bytes, 0])
+        compare(`event ${pallet.name}.${variant.name}`, '--storage System.Events', events, full, [{ phase: { ApplyExtrinsic: '1' }, event: { [pallet.name]: made }, topics: [] }])
+        totals.events++
+      }
+    }
+  }
 }
 
 const root = join(folder, 'node_modules/@polkadot/types-support/metadata')
@@ -164,6 +179,18 @@ for (const version of readdirSync(root).filter((d) => /^v\d+$/.test(d)).sort()) 
     if (number < 14) oldVersion(name, file, number)
     else modern(`${version}/${name.replace('-hex.js', '')}`, file, text)
   }
+}
+{
+  const file = join(folder, 'constructed.hex')
+  const text = constructed()
+  writeFileSync(file, text)
+  modern('constructed', file, text)
+}
+for (const name of process.env.EXTRA ? readdirSync(process.env.EXTRA).sort() : []) {
+  const file = join(process.env.EXTRA, name)
+  const bytes = readFileSync(file)
+  totals.blobs++
+  modern(name, file, /^(0x)?[0-9a-f\s]+$/.test(bytes.subarray(0, 100).toString()) ? bytes.toString().trim() : bytes.toString('hex'))
 }
 console.log(JSON.stringify(totals))
 for (const [why, count] of [...refusals].sort((a, b) => b[1] - a[1]).slice(0, Number(process.env.SHOW_REFUSALS || 0))) console.log(count, why)

@@ -217,6 +217,7 @@ int main(void)
 {
     Suite *suite = suite_create("scale_render");
     TCase *cases = tcase_create("all");
+    tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_loop_test(cases, both_forms, 0, sizeof all / sizeof all[0]);
     tcase_add_loop_test(cases, encoded_again, 0, sizeof all / sizeof all[0]);
