@@ -187,6 +187,11 @@ static int run_one(const scale_command *command, options *options)
     return 0;
 }
 
+static bool is_gzip(const char *data, size_t len)
+{
+    return len > 2 && data[0] == '\x1f' && (unsigned char)data[1] == 0x8b;
+}
+
 static int run(options *options)
 {
     char message[MESSAGE_MAX];
@@ -200,6 +205,12 @@ static int run(options *options)
         return failed("the commands of batch come from standard input, FILE cannot");
     }
     if (!scale_read(options->metadata, &data, &len, message)) {
+        return failed(message);
+    }
+    if (is_gzip(data, len)) {
+        free(data);
+        snprintf(message, sizeof message, "%.400s is compressed; gunzip it first",
+                 options->metadata);
         return failed(message);
     }
     panicmon_err code = panicmon_metadata_new(&metadata, data, len, &err);

@@ -135,6 +135,13 @@ PANICMON_API panicmon_err panicmon_round_store(panicmon_round *round, const char
                                                const void *value, size_t len,
                                                panicmon_request *out);
 
+/**
+ * Queues nothing but time: the reply comes after `ms` (1 to 60000), and no thread stands still for
+ * it. Its status is OK; ERR_TIMEOUT when calls of this round have no time left before that.
+ */
+PANICMON_API panicmon_err panicmon_round_wait(panicmon_round *round, int64_t ms,
+                                              panicmon_request *out);
+
 /** The reply to a request of the step before; NULL for any other number. */
 PANICMON_API const panicmon_reply *panicmon_round_reply(const panicmon_round *round,
                                                         panicmon_request request);

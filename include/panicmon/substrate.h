@@ -63,7 +63,11 @@ PANICMON_API const panicmon_strategy_ops *panicmon_substrate_node_strategy(void)
  * On chains with OpenGov (Referenda) the same envelope has the same meaning. A referendum that is
  * not over is `ongoing`: `end` is the block at which it is confirmed, decided or timed out as
  * things stand, `threshold` the name of its track, `turnout` its support, and it `isPassing` while
- * it has more ayes than nays. Approved ones are `finished` with `approved` true, all others that
+ * it has the approval and the support that the curves of its track (constant Referenda.Tracks) ask
+ * for at this time of its decision period, support being a share of the active issuance
+ * (Balances.TotalIssuance without InactiveIssuance); one that waits for its decision is judged as
+ * if the period began now. Where a parachain's referenda are timed by the relay chain, so are
+ * these. Approved ones are `finished` with `approved` true, all others that
  * are over with false. There are no public proposals: the count is zero, the list empty.
  * `imageHash` and `proposalHash` are the hash of the proposal, also of bounded ones. Where
  * governance moved to the Asset Hub together with the staking, it is read there. On chains with

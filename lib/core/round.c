@@ -12,6 +12,7 @@
 #define STEP_MAX   0xffffu
 /* Bytes of a heartbeat but for the name, and room to format in. */
 #define HEARTBEAT_USUAL 200
+#define WAIT_MAX_MS     60000
 
 static void list_clear(pm_request_list *list)
 {
@@ -249,6 +250,22 @@ panicmon_err panicmon_round_store(panicmon_round *round, const char *key, const 
                                   size_t len, panicmon_request *out)
 {
     return ask(round, PM_REQUEST_STORE, key, NULL, value, len, 0, out);
+}
+
+panicmon_err panicmon_round_wait(panicmon_round *round, int64_t ms, panicmon_request *out)
+{
+    if (ms < 1 || ms > WAIT_MAX_MS) {
+        return PANICMON_ERR_INVAL;
+    }
+    panicmon_err status = ask(round, PM_REQUEST_WAIT, "", NULL, NULL, 0, 0, out);
+    if (status == PANICMON_OK) {
+        pm_request *request = round->asked.items[round->asked.count - 1];
+        int64_t until = pm_mono_ms() + ms;
+        int64_t last = round->began_ms + (round->deadline_ms - round->began_ms) * 3 / 4;
+        request->flags = until > last ? PM_WAIT_CUT : 0;
+        request->deadline = until > last ? last : until;
+    }
+    return status;
 }
 
 const panicmon_reply *panicmon_round_reply(const panicmon_round *round, panicmon_request request)

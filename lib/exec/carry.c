@@ -14,6 +14,13 @@ void pm_carry_stored(pm_store *store, pm_request *request)
     pm_request_finish(request, status, 0, status == PANICMON_OK ? NULL : panicmon_strerror(status));
 }
 
+void pm_carry_waited(pm_request *request)
+{
+    bool cut = (request->flags & PM_WAIT_CUT) != 0;
+    pm_request_finish(request, cut ? PANICMON_ERR_TIMEOUT : PANICMON_OK, 0,
+                      cut ? "the round has no time to wait longer" : NULL);
+}
+
 void pm_figures_add_rpc(pm_figures *figures, const pm_rpc_counts *now, pm_rpc_counts *before)
 {
     atomic_fetch_add(&figures->rpc_requests, now->requests - before->requests);

@@ -96,6 +96,8 @@ void pm_slot_turn(pm_slot *slot);
 void pm_slot_back(pm_slot *slot);
 /* It was moved here: asks for what its step asked for. */
 void pm_slot_ask(pm_slot *slot);
+/* The timer went off while it asks: what let time pass is over. */
+void pm_slot_waited(pm_slot *slot, int64_t now);
 /* Ends a round that is cut short; what it asked for is given up. */
 void pm_slot_abort(pm_slot *slot);
 /* Lets the task go. */

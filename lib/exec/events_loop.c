@@ -84,7 +84,12 @@ static void begin_due(pm_events_loop *loop, int64_t now)
 {
     for (pm_timer *timer = pm_wheel_expire(&loop->wheel, now); timer != NULL;) {
         pm_timer *next = timer->next;
-        pm_slot_look((pm_slot *)timer);
+        pm_slot *slot = (pm_slot *)timer;
+        if (slot->state == PM_SLOT_ASKING) {
+            pm_slot_waited(slot, now);
+        } else {
+            pm_slot_look(slot);
+        }
         timer = next;
     }
 }

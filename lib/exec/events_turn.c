@@ -123,6 +123,33 @@ static void ask_store(pm_slot *slot, pm_request *request)
     }
 }
 
+/* Sets the slot's timer for the next of its waits that is over; it serves nothing else meanwhile.
+ */
+static void set_wait(pm_slot *slot)
+{
+    int64_t due = PM_NEVER;
+    for (size_t i = 0; i < slot->count; i++) {
+        const pm_request *request = slot->requests[i];
+        if (request->kind == PM_REQUEST_WAIT && !request->done) {
+            due = pm_earlier(due, request->deadline);
+        }
+    }
+    if (due != PM_NEVER) {
+        pm_wheel_set(&slot->loop->wheel, &slot->timer, due);
+    }
+}
+
+void pm_slot_waited(pm_slot *slot, int64_t now)
+{
+    for (size_t i = 0; i < slot->count; i++) {
+        pm_request *request = slot->requests[i];
+        if (request->kind == PM_REQUEST_WAIT && !request->done && request->deadline <= now) {
+            pm_carry_waited(request);
+        }
+    }
+    set_wait(slot);
+}
+
 void pm_slot_ask(pm_slot *slot)
 {
     slot->state = PM_SLOT_ASKING;
@@ -139,10 +166,11 @@ void pm_slot_ask(pm_slot *slot)
             pm_share_add(slot->loop->share, request, slot->task);
         } else if (request->kind == PM_REQUEST_PUBLISH || request->kind == PM_REQUEST_HTTP) {
             send_parcel(slot, request);
-        } else {
+        } else if (request->kind != PM_REQUEST_WAIT) {
             ask_store(slot, request);
         }
     }
+    set_wait(slot);
 }
 
 /* All tasks of an endpoint come to one loop, so that they share its connection: a task goes where
@@ -267,6 +295,7 @@ void pm_slot_turn(pm_slot *slot)
 void pm_slot_abort(pm_slot *slot)
 {
     slot->state = PM_SLOT_WAITING;
+    pm_wheel_remove(&slot->timer);
     for (size_t i = 0; i < slot->count; i++) {
         if (!slot->requests[i]->done) {
             pm_parcel_leave(slot->requests[i]);

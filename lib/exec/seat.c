@@ -52,6 +52,24 @@ static void count_done(pm_request *request)
     seat->pending--;
 }
 
+/* Ends waits that are over (all: every one); returns when the next one is, at most `due`. */
+static int64_t end_waits(pm_seat *seat, bool all, int64_t due)
+{
+    int64_t now = seat->waits == NULL ? 0 : pm_mono_ms();
+    for (pm_request **link = &seat->waits; *link != NULL;) {
+        pm_request *request = *link;
+        if (all || request->deadline <= now) {
+            *link = request->next;
+            request->next = NULL;
+            pm_carry_waited(request);
+        } else {
+            due = pm_earlier(due, request->deadline);
+            link = &request->next;
+        }
+    }
+    return due;
+}
+
 static void submit_calls(pm_seat *seat, const pm_task *task, pm_request *const *requests,
                          size_t count)
 {
@@ -85,6 +103,9 @@ static void submit(pm_seat *seat, const pm_task *task, pm_request *const *reques
             pm_http_submit(seat->http, requests[i++]);
         } else if (requests[i]->kind == PM_REQUEST_PUBLISH) {
             seat->channel->ops->submit(seat->channel, requests[i++]);
+        } else if (requests[i]->kind == PM_REQUEST_WAIT) {
+            requests[i]->next = seat->waits;
+            seat->waits = requests[i++];
         } else {
             pm_carry_stored(seat->env->store, requests[i++]);
         }
@@ -99,10 +120,10 @@ bool pm_seat_run(pm_seat *seat, pm_task *task, const atomic_bool *stop)
     task->ops->begin(task, pm_mono_ms());
     while (whole && (count = task->ops->step(task, &requests)) > 0) {
         submit(seat, task, requests, count);
-        int64_t due = pm_seat_service(seat);
+        int64_t due = end_waits(seat, false, pm_seat_service(seat));
         while (seat->pending > 0 && !must_stop(task, stop)) {
             pm_loop_wait(seat->loop, due);
-            due = pm_seat_service(seat);
+            due = end_waits(seat, false, pm_seat_service(seat));
         }
         whole = !must_stop(task, stop);
     }
@@ -117,6 +138,7 @@ void pm_seat_abort(pm_seat *seat, const atomic_bool *stop)
 {
     pm_rpc_cancel(seat->rpc);
     pm_http_cancel(seat->http);
+    (void)end_waits(seat, true, 0);
     if (seat->share != NULL) {
         pm_share_cancel(seat->share);
     }
@@ -134,6 +156,7 @@ void pm_seat_close(pm_seat *seat, int64_t until_ms)
         pm_rpc_cancel(seat->rpc);
     }
     pm_http_cancel(seat->http);
+    (void)end_waits(seat, true, 0);
     if (seat->share != NULL) {
         pm_share_cancel(seat->share);
     }

@@ -17,6 +17,7 @@ typedef struct pm_seat {
     pm_channel *channel;
     pm_rpc_counts counted; /* what was added to the figures so far */
     size_t pending;        /* requests being carried out */
+    pm_request *waits;     /* those of them that let time pass */
 } pm_seat;
 
 /* `shared`: many monitorables use its connections, so replies are worth keeping. On failure

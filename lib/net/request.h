@@ -16,7 +16,11 @@ typedef enum pm_request_kind {
     PM_REQUEST_PUBLISH,
     PM_REQUEST_LOAD,
     PM_REQUEST_STORE,
+    PM_REQUEST_WAIT, /* until its deadline; flags: PM_WAIT_CUT */
 } pm_request_kind;
+
+/* The wait would be longer than the round has time for. */
+#define PM_WAIT_CUT 1u
 
 typedef struct pm_request pm_request;
 

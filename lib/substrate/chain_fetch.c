@@ -1,5 +1,5 @@
-/* chain_fetch.c: the steps of reading a chain's state, and which metadata belongs to the block. The
- * values themselves are chain_read.c's. */
+/* chain_fetch.c: the steps of reading a chain's state. Which metadata belongs to the block is
+ * chain_runtime.c's, the values themselves are chain_read.c's. */
 #include "substrate/chain_fetch.h"
 
 #include <stdlib.h>
@@ -7,13 +7,7 @@
 
 #include "base/clock.h"
 #include "substrate/chain_read.h"
-
-/* A round that upgrade after upgrade began anew so often is given up. */
-#define REDO_MAX 4
-/* While another monitor reads the same metadata, a call that costs nothing passes the time; after
- * so many, or so long, it is read all the same. */
-#define LOOKS_MAX 20
-#define LOOKS_MS  3000
+#include "substrate/chain_runtime.h"
 
 /* ---- life ---- */
 
@@ -95,8 +89,8 @@ int64_t pm_fetch_height(const pm_fetch *fetch)
     return fetch->staking != NULL && fetch->staking->has_header ? fetch->staking->height : -1;
 }
 
-static void fail(pm_fetch *fetch, const pm_side *side, const char *method,
-                 const panicmon_reply *reply, const char *message)
+void pm_fetch_fail(pm_fetch *fetch, const pm_side *side, const char *method,
+                   const panicmon_reply *reply, const char *message)
 {
     if (fetch->stage == PM_FETCH_FAILED) {
         return;
@@ -110,173 +104,11 @@ static void fail(pm_fetch *fetch, const pm_side *side, const char *method,
     pm_buf_text(&fetch->message, message != NULL ? message : panicmon_reply_message(reply));
 }
 
-static const char *genesis_of(const pm_side *side)
-{
-    return side->heads->genesis.len > 0 ? side->heads->genesis.data : "";
-}
-
-static pm_side *next_side(pm_fetch *fetch, const pm_side *side)
+pm_side *pm_side_next(pm_fetch *fetch, const pm_side *side)
 {
     return side == NULL                                           ? &fetch->relay
            : side == &fetch->relay && fetch->hub.endpoint != NULL ? &fetch->hub
                                                                   : NULL;
-}
-
-/* ---- runtimes ---- */
-
-static void use_runtime(pm_fetch *fetch, pm_side *side, pm_runtime *runtime)
-{
-    pm_runtime_unref(fetch->shared, side->runtime);
-    side->runtime = runtime;
-    side->items = runtime != NULL ? runtime->items : &no_items;
-}
-
-/* The runtime of the last state, else the one at the best block if somebody has it. */
-static void guess_runtime(pm_fetch *fetch, pm_side *side)
-{
-    pm_runtime *last = fetch->before == NULL   ? NULL
-                       : side == &fetch->relay ? fetch->before->runtime
-                                               : fetch->before->staking_runtime;
-    if (side == &fetch->hub && last != NULL && last == fetch->before->runtime) {
-        last = NULL; /* the hub had no part in it */
-    }
-    if (last != NULL && !last->renewed && pm_runtime_dropped(fetch->shared, last)) {
-        use_runtime(fetch, side, NULL); /* events did not decode with it: it is read again */
-        side->renew = true;
-        side->settled = false;
-    } else if (last != NULL) {
-        use_runtime(fetch, side, pm_runtime_ref(fetch->shared, last));
-        side->settled = true;
-    } else {
-        use_runtime(fetch, side,
-                    pm_runtime_find(fetch->shared, genesis_of(side), &side->heads->version));
-        side->settled = false;
-    }
-}
-
-static void ask_metadata(panicmon_err *status, pm_side *side, panicmon_round *round)
-{
-    bool parent = side->has_header && side->height > 0;
-    pm_call_at(status, round, side->endpoint->url, "state_getMetadata",
-               parent ? side->parent : side->heads->hash, &side->metadata);
-}
-
-/* Whether to read the metadata of `version` now, and not look for what another one reads. */
-static bool may_read(pm_fetch *fetch, pm_side *side, const pm_version *version)
-{
-    bool mine = pm_runtime_claim(fetch->shared, genesis_of(side), version, fetch);
-    fetch->claims = fetch->claims || mine;
-    int64_t now = pm_mono_ms();
-    side->look_ms = side->looks == 0 ? now : side->look_ms;
-    return mine || side->looks >= LOOKS_MAX || now - side->look_ms > LOOKS_MS;
-}
-
-/* Takes the metadata that somebody else has read, else reads it or looks again later. */
-static void find_or_ask(panicmon_err *status, pm_fetch *fetch, pm_side *side, panicmon_round *round)
-{
-    pm_runtime *found = pm_runtime_find(fetch->shared, genesis_of(side), &side->version);
-    if (found != NULL && (found->renewed || !side->renew)) {
-        use_runtime(fetch, side, found);
-        side->need = PM_NEED_NOTHING;
-        return;
-    }
-    pm_runtime_unref(fetch->shared, found);
-    if (may_read(fetch, side, &side->version)) {
-        ask_metadata(status, side, round);
-    } else {
-        side->looks++;
-        pm_call(status, round, side->endpoint->url, "system_health", NULL, 0, &side->look);
-    }
-    fetch->stage = PM_FETCH_RUNTIMES;
-}
-
-static void take_metadata(pm_fetch *fetch, pm_side *side, panicmon_round *round)
-{
-    panicmon_error *err = NULL;
-    pm_runtime *made = NULL;
-    const panicmon_reply *reply = pm_reply(round, side->metadata);
-    if (reply == NULL) {
-        return;
-    }
-    if (!pm_reply_ok(reply)) {
-        fail(fetch, side, "state_getMetadata", reply, NULL);
-        return;
-    }
-    panicmon_err status = pm_runtime_make(&made, fetch->shared, genesis_of(side), &side->version,
-                                          pm_reply_json(reply), side->renew, &err);
-    if (status != PANICMON_OK) {
-        fail(fetch, side, "state_getMetadata", reply, panicmon_error_message(err));
-        fetch->status = status;
-    } else {
-        use_runtime(fetch, side, made);
-        side->need = PM_NEED_NOTHING;
-    }
-    panicmon_error_free(err);
-}
-
-/* The block was written by `version`. */
-static void want_runtime(pm_fetch *fetch, pm_side *side, const pm_version *version)
-{
-    side->version = *version;
-    side->settled = true;
-    if (side->runtime != NULL && strcmp(side->runtime->version.id, version->id) == 0) {
-        side->need = PM_NEED_NOTHING;
-        return;
-    }
-    use_runtime(fetch, side, pm_runtime_find(fetch->shared, genesis_of(side), version));
-    side->need = side->runtime != NULL ? PM_NEED_NOTHING : PM_NEED_METADATA;
-}
-
-static void take_parent(pm_fetch *fetch, pm_side *side, panicmon_round *round)
-{
-    const panicmon_reply *reply = pm_reply(round, side->at_parent);
-    pm_version version;
-    if (reply == NULL) {
-        return;
-    }
-    if (pm_reply_ok(reply) && pm_version_read(pm_reply_json(reply), &version)) {
-        want_runtime(fetch, side, &version);
-    } else if (panicmon_reply_status(reply) == PANICMON_ERR_RPC) {
-        want_runtime(fetch, side, &side->version); /* the parent is gone: the block's own */
-    } else {
-        fail(fetch, side, "state_getRuntimeVersion", reply, NULL);
-    }
-}
-
-/* Everything is to be read again with the runtimes as they are now. */
-static void redo(pm_fetch *fetch, const pm_side *side)
-{
-    pm_state_unref(fetch->shared, fetch->state);
-    fetch->state = NULL;
-    fetch->pending_count = 0;
-    fetch->staking = NULL;
-    fetch->stage = PM_FETCH_RUNTIMES;
-    if (++fetch->redone > REDO_MAX) {
-        fail(fetch, side, "state_getRuntimeVersion", NULL, "the runtime changes all the time");
-        fetch->status = PANICMON_ERR_PROTOCOL;
-        fetch->shape = true;
-    }
-}
-
-/* After a value did not decode: the metadata may be another build's. True: begin anew. */
-static bool renew(pm_fetch *fetch)
-{
-    bool any = false;
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
-        if (side->fault && !side->runtime->renewed) {
-            side->version = side->runtime->version;
-            pm_runtime_drop(fetch->shared, side->runtime);
-            use_runtime(fetch, side, NULL);
-            side->need = PM_NEED_METADATA;
-            side->renew = true;
-            any = true;
-        }
-        side->fault = false;
-    }
-    if (any) {
-        redo(fetch, &fetch->relay);
-    }
-    return any;
 }
 
 /* ---- the steps ---- */
@@ -293,11 +125,13 @@ static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
 {
     panicmon_err status = PANICMON_OK;
     fetch->with_base = true;
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
-        guess_runtime(fetch, side);
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL;
+         side = pm_side_next(fetch, side)) {
+        pm_fetch_guess_runtime(fetch, side);
         fetch->with_base = fetch->with_base && side->runtime != NULL;
     }
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL;
+         side = pm_side_next(fetch, side)) {
         const char *url = side->endpoint->url;
         const char *hash = side->heads->hash;
         side->at_block = side->at_parent = side->metadata = PM_NO_REQUEST;
@@ -306,14 +140,14 @@ static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
             pm_call_at(&status, round, url, "state_getRuntimeVersion", hash, &side->at_block);
         }
         if (side->runtime == NULL &&
-            (side->renew || may_read(fetch, side, &side->heads->version))) {
-            ask_metadata(&status, side, round);
+            (side->renew || pm_fetch_may_read(fetch, side, &side->heads->version))) {
+            pm_fetch_ask_metadata(&status, side, round);
         }
     }
     if (fetch->with_base && status == PANICMON_OK) {
         status = pm_state_begin(fetch);
-        for (pm_side *side = next_side(fetch, NULL); side != NULL && status == PANICMON_OK;
-             side = next_side(fetch, side)) {
+        for (pm_side *side = pm_side_next(fetch, NULL); side != NULL && status == PANICMON_OK;
+             side = pm_side_next(fetch, side)) {
             pm_base_ask(fetch, side, round);
             status = side->query.status;
         }
@@ -328,7 +162,7 @@ static void take_header(pm_fetch *fetch, pm_side *side, panicmon_round *round)
     pm_json header = pm_reply_json(reply);
     if (!pm_read_header_number(header, &height) ||
         !pm_hash_text(pm_json_member(header, "parentHash"), side->parent)) {
-        fail(fetch, side, "chain_getHeader", reply, NULL);
+        pm_fetch_fail(fetch, side, "chain_getHeader", reply, NULL);
         return;
     }
     side->has_header = true;
@@ -353,12 +187,12 @@ static void take_open_side(pm_fetch *fetch, pm_side *side, panicmon_round *round
         return;
     }
     if (!pm_reply_ok(reply) || !pm_version_read(pm_reply_json(reply), &side->version)) {
-        fail(fetch, side, "state_getRuntimeVersion", reply, NULL);
+        pm_fetch_fail(fetch, side, "state_getRuntimeVersion", reply, NULL);
         return;
     }
     if (side->runtime == NULL) {
         side->need = PM_NEED_METADATA;
-        take_metadata(fetch, side, round);
+        pm_fetch_take_metadata(fetch, side, round);
     } else if (strcmp(side->version.id, side->runtime->version.id) != 0) {
         side->need = side->height > 0 ? PM_NEED_PARENT : PM_NEED_METADATA;
     }
@@ -367,10 +201,11 @@ static void take_open_side(pm_fetch *fetch, pm_side *side, panicmon_round *round
 /* False: a call failed, and so did the fetch. */
 static bool take_queries(pm_fetch *fetch, panicmon_round *round)
 {
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL;
+         side = pm_side_next(fetch, side)) {
         const panicmon_reply *failed = pm_query_take(&side->query, round);
         if (failed != NULL) {
-            fail(fetch, side, "state_queryStorageAt", failed, NULL);
+            pm_fetch_fail(fetch, side, "state_queryStorageAt", failed, NULL);
             return false;
         }
     }
@@ -381,7 +216,7 @@ static void read_base(pm_fetch *fetch, panicmon_round *round)
 {
     if (take_queries(fetch, round)) {
         pm_base_read(fetch);
-        if (!renew(fetch)) {
+        if (!pm_fetch_renew(fetch)) {
             fetch->stage = PM_FETCH_MORE;
         }
     }
@@ -390,7 +225,8 @@ static void read_base(pm_fetch *fetch, panicmon_round *round)
 static void take_open(pm_fetch *fetch, panicmon_round *round)
 {
     bool ready = fetch->with_base;
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL;
+         side = pm_side_next(fetch, side)) {
         take_open_side(fetch, side, round);
         ready = ready && side->need == PM_NEED_NOTHING;
     }
@@ -409,14 +245,15 @@ static panicmon_err ask_runtimes(pm_fetch *fetch, panicmon_round *round)
 {
     panicmon_err status = PANICMON_OK;
     fetch->stage = PM_FETCH_BASE;
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL;
+         side = pm_side_next(fetch, side)) {
         side->at_parent = side->metadata = side->look = PM_NO_REQUEST;
         if (side->need == PM_NEED_PARENT) {
             pm_call_at(&status, round, side->endpoint->url, "state_getRuntimeVersion", side->parent,
                        &side->at_parent);
             fetch->stage = PM_FETCH_RUNTIMES;
         } else if (side->need == PM_NEED_METADATA) {
-            find_or_ask(&status, fetch, side, round);
+            pm_fetch_find_or_ask(&status, fetch, side, round);
         }
     }
     return status;
@@ -424,9 +261,10 @@ static panicmon_err ask_runtimes(pm_fetch *fetch, panicmon_round *round)
 
 static void take_runtimes(pm_fetch *fetch, panicmon_round *round)
 {
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
-        take_parent(fetch, side, round);
-        take_metadata(fetch, side, round);
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL;
+         side = pm_side_next(fetch, side)) {
+        pm_fetch_take_parent(fetch, side, round);
+        pm_fetch_take_metadata(fetch, side, round);
     }
 }
 
@@ -435,8 +273,8 @@ static panicmon_err ask_base(pm_fetch *fetch, panicmon_round *round)
     pm_state_unref(fetch->shared, fetch->state);
     fetch->state = NULL;
     panicmon_err status = pm_state_begin(fetch);
-    for (pm_side *side = next_side(fetch, NULL); side != NULL && status == PANICMON_OK;
-         side = next_side(fetch, side)) {
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL && status == PANICMON_OK;
+         side = pm_side_next(fetch, side)) {
         pm_base_ask(fetch, side, round);
         status = side->query.status;
     }
@@ -446,7 +284,8 @@ static panicmon_err ask_base(pm_fetch *fetch, panicmon_round *round)
 static panicmon_err ask_more(pm_fetch *fetch, panicmon_round *round)
 {
     panicmon_err status = pm_more_ask(fetch, round);
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL;
+         side = pm_side_next(fetch, side)) {
         side->at_parent = PM_NO_REQUEST;
         if (!side->settled && side->height > 0) {
             pm_call_at(&status, round, side->endpoint->url, "state_getRuntimeVersion", side->parent,
@@ -459,23 +298,24 @@ static panicmon_err ask_more(pm_fetch *fetch, panicmon_round *round)
 static panicmon_err take_more(pm_fetch *fetch, panicmon_round *round)
 {
     bool same = true;
-    for (pm_side *side = next_side(fetch, NULL); side != NULL; side = next_side(fetch, side)) {
+    for (pm_side *side = pm_side_next(fetch, NULL); side != NULL;
+         side = pm_side_next(fetch, side)) {
         const pm_runtime *had = side->runtime;
-        take_parent(fetch, side, round);
+        pm_fetch_take_parent(fetch, side, round);
         same = same && side->runtime == had;
     }
     if (fetch->stage == PM_FETCH_FAILED) {
         return PANICMON_OK;
     }
     if (!same) { /* upgraded in this very block */
-        redo(fetch, &fetch->relay);
+        pm_fetch_redo(fetch, &fetch->relay);
         return PANICMON_OK;
     }
     if (!take_queries(fetch, round)) {
         return PANICMON_OK;
     }
     panicmon_err status = pm_more_read(fetch, round);
-    if (status == PANICMON_OK && !renew(fetch)) {
+    if (status == PANICMON_OK && !pm_fetch_renew(fetch)) {
         fetch->stage = fetch->pending_count > 0 ? PM_FETCH_PAGES : PM_FETCH_DONE;
     }
     return status;
@@ -487,7 +327,7 @@ static panicmon_err take_pages(pm_fetch *fetch, panicmon_round *round)
         return PANICMON_OK;
     }
     panicmon_err status = pm_pages_read(fetch);
-    if (status == PANICMON_OK && !renew(fetch)) {
+    if (status == PANICMON_OK && !pm_fetch_renew(fetch)) {
         fetch->stage = PM_FETCH_DONE;
     }
     return status;

@@ -48,9 +48,8 @@ typedef struct pm_side {
     pm_runtime *runtime;
     bool settled; /* the runtime is known to be the one that wrote the block */
     pm_need need;
-    bool renew;      /* the metadata is being read again */
-    int64_t look_ms; /* since when */
-    int looks;       /* how often it was looked for metadata that another monitor reads */
+    bool renew; /* the metadata is being read again */
+    int looks;  /* how often it was looked for metadata that another monitor reads */
     bool has_header;
     int64_t height;
     char parent[PM_HASH_TEXT];

@@ -6,9 +6,6 @@
 
 #include "substrate/render.h"
 
-/* Keys of voters in one step, and steps; beyond, the votes of the governance addresses alone. */
-#define KEYS_PER_PAGE 1000
-#define PAGES_MAX     20
 /* More referenda than a chain will have in its life. */
 #define REFERENDA_MAX 100000
 
@@ -34,7 +31,10 @@ static void find_items(pm_governance *gov)
                               [PM_GOV_ISSUANCE] = {"Balances", "TotalIssuance"}},
         [PM_GOV_OPEN] = {[PM_GOV_COUNT] = {"Referenda", "ReferendumCount"},
                          [PM_GOV_INFO] = {"Referenda", "ReferendumInfoFor"},
-                         [PM_GOV_VOTING] = {"ConvictionVoting", "VotingFor"}}};
+                         [PM_GOV_VOTING] = {"ConvictionVoting", "VotingFor"},
+                         [PM_GOV_ISSUANCE] = {"Balances", "TotalIssuance"},
+                         [PM_GOV_INACTIVE] = {"Balances", "InactiveIssuance"},
+                         [PM_GOV_RELAY_BLOCK] = {"ParachainSystem", "LastRelayChainBlockNumber"}}};
     for (size_t i = 0; i < PM_GOV_ITEM_COUNT; i++) {
         const char *const *name = names[gov->kind][i];
         gov->has[i] = name[0] != NULL &&
@@ -88,7 +88,7 @@ void pm_governance_stalled(pm_governance *gov, const char *url, const char *hash
     pm_query_begin(&gov->stalled_query, url, hash);
 }
 
-static void add(pm_governance *gov, panicmon_round *round, pm_gov_item item, const pm_key_arg *args,
+void pm_gov_ask(pm_governance *gov, panicmon_round *round, pm_gov_item item, const pm_key_arg *args,
                 size_t count)
 {
     if (gov->has[item]) {
@@ -96,7 +96,7 @@ static void add(pm_governance *gov, panicmon_round *round, pm_gov_item item, con
     }
 }
 
-static void fail(pm_governance *gov, const char *method, const panicmon_reply *reply)
+void pm_gov_fail(pm_governance *gov, const char *method, const panicmon_reply *reply)
 {
     gov->stage = PM_GOV_FAILED;
     gov->shape = pm_reply_ok(reply);
@@ -111,10 +111,12 @@ static void fail(pm_governance *gov, const char *method, const panicmon_reply *r
 static panicmon_err ask_counts(pm_governance *gov, panicmon_round *round)
 {
     pm_query_begin(&gov->query, gov->url, gov->hash);
-    add(gov, round, PM_GOV_PROP_COUNT, NULL, 0);
-    add(gov, round, PM_GOV_PROPS, NULL, 0);
-    add(gov, round, PM_GOV_COUNT, NULL, 0);
-    add(gov, round, PM_GOV_ISSUANCE, NULL, 0);
+    pm_gov_ask(gov, round, PM_GOV_PROP_COUNT, NULL, 0);
+    pm_gov_ask(gov, round, PM_GOV_PROPS, NULL, 0);
+    pm_gov_ask(gov, round, PM_GOV_COUNT, NULL, 0);
+    pm_gov_ask(gov, round, PM_GOV_ISSUANCE, NULL, 0);
+    pm_gov_ask(gov, round, PM_GOV_INACTIVE, NULL, 0);
+    pm_gov_ask(gov, round, PM_GOV_RELAY_BLOCK, NULL, 0);
     if (gov->has_stalled) {
         pm_query_add(&gov->stalled_query, round, &gov->stalled_item, NULL, 0);
     }
@@ -129,6 +131,17 @@ static uint32_t read_u32(pm_governance *gov, pm_gov_item item)
     if (gov->has[item] &&
         pm_query_value(&gov->query, &gov->items[item], NULL, 0, &value, NULL) == PANICMON_OK) {
         (void)pm_value_u32(value, &number);
+    }
+    return number;
+}
+
+static pm_u128 read_u128(pm_governance *gov, pm_gov_item item)
+{
+    pm_value value;
+    pm_u128 number = {0};
+    if (gov->has[item] &&
+        pm_query_value(&gov->query, &gov->items[item], NULL, 0, &value, NULL) == PANICMON_OK) {
+        (void)pm_value_u128(value, &number);
     }
     return number;
 }
@@ -165,23 +178,23 @@ static panicmon_err room_for(pm_governance *gov, size_t count)
 
 static panicmon_err take_counts(pm_governance *gov, panicmon_round *round)
 {
-    pm_value value;
     const panicmon_reply *failed = pm_query_take(&gov->query, round);
     if (failed == NULL) {
         failed = pm_query_take(&gov->stalled_query, round);
     }
     if (failed != NULL) {
-        fail(gov, "state_queryStorageAt", failed);
+        pm_gov_fail(gov, "state_queryStorageAt", failed);
         return PANICMON_OK;
     }
     read_stalled(gov);
     gov->prop_count = read_u32(gov, PM_GOV_PROP_COUNT);
     gov->count = read_u32(gov, PM_GOV_COUNT);
     gov->count = gov->count > REFERENDA_MAX ? REFERENDA_MAX : gov->count;
-    if (gov->has[PM_GOV_ISSUANCE] && pm_query_value(&gov->query, &gov->items[PM_GOV_ISSUANCE], NULL,
-                                                    0, &value, NULL) == PANICMON_OK) {
-        (void)pm_value_u128(value, &gov->issuance);
-    }
+    gov->issuance = read_u128(gov, PM_GOV_ISSUANCE);
+    pm_u128 inactive = read_u128(gov, PM_GOV_INACTIVE);
+    gov->issuance.high -= inactive.high + (gov->issuance.low < inactive.low);
+    gov->issuance.low -= inactive.low;
+    gov->relay_block = read_u128(gov, PM_GOV_RELAY_BLOCK).low;
     if (gov->has[PM_GOV_PROPS]) {
         pm_json raw = pm_query_raw(&gov->query, &gov->items[PM_GOV_PROPS], NULL, 0);
         if (raw.text != NULL && !pm_hex_parse(raw.text, raw.len, &gov->props)) {
@@ -210,11 +223,11 @@ static void ask_proposals(pm_governance *gov, panicmon_round *round)
         const uint8_t *hash;
         if (pm_value_u32(pm_value_at(one, 0), &index)) {
             pm_key_arg arg = pm_key_arg_u32(index);
-            add(gov, round, PM_GOV_DEPOSIT, &arg, 1);
+            pm_gov_ask(gov, round, PM_GOV_DEPOSIT, &arg, 1);
         }
         if (pm_value_account(pm_value_at(one, 1), &hash)) {
             pm_key_arg arg = pm_key_arg_account(hash);
-            add(gov, round, PM_GOV_PREIMAGE, &arg, 1);
+            pm_gov_ask(gov, round, PM_GOV_PREIMAGE, &arg, 1);
         }
     }
 }
@@ -226,7 +239,7 @@ static panicmon_err ask_infos(pm_governance *gov, panicmon_round *round)
     for (uint32_t i = 0; i < gov->count; i++) {
         if (!gov->referenda[i].over) {
             pm_key_arg arg = pm_key_arg_u32(i);
-            add(gov, round, PM_GOV_INFO, &arg, 1);
+            pm_gov_ask(gov, round, PM_GOV_INFO, &arg, 1);
         }
     }
     return pm_query_send(&gov->query, round);
@@ -237,7 +250,7 @@ static panicmon_err take_infos(pm_governance *gov, panicmon_round *round)
     const panicmon_reply *failed = pm_query_take(&gov->query, round);
     bool ongoing = false;
     if (failed != NULL) {
-        fail(gov, "state_queryStorageAt", failed);
+        pm_gov_fail(gov, "state_queryStorageAt", failed);
         return PANICMON_OK;
     }
     panicmon_err status = pm_proposals_read(gov);
@@ -259,171 +272,6 @@ static panicmon_err take_infos(pm_governance *gov, panicmon_round *round)
     return status;
 }
 
-/* ---- KEYS ---- */
-
-static panicmon_err ask_keys(pm_governance *gov, panicmon_round *round)
-{
-    panicmon_err status = PANICMON_OK;
-    pm_buf params = {0};
-    pm_buf_text(&params, "[\"");
-    status = pm_storage_key_hex(&gov->items[PM_GOV_VOTING], NULL, 0, &params, NULL);
-    pm_buf_format(&params, "\", %d, ", KEYS_PER_PAGE);
-    if (gov->voter_count > 0) {
-        const pm_buf *last = &gov->voters[gov->voter_count - 1];
-        pm_buf_char(&params, '"');
-        pm_hex_add_0x(&params, last->data, last->len);
-        pm_buf_char(&params, '"');
-    } else {
-        pm_buf_text(&params, "null");
-    }
-    pm_buf_format(&params, ", \"%s\"]", gov->hash);
-    if (params.failed) {
-        status = PANICMON_ERR_NOMEM;
-    }
-    pm_call(&status, round, gov->url, "state_getKeysPaged", params.data, PANICMON_RPC_PINNED,
-            &gov->keys_request);
-    pm_buf_free(&params);
-    return status;
-}
-
-static bool add_voter(pm_governance *gov, pm_json key)
-{
-    if (gov->voter_count == gov->voter_room) {
-        size_t room = gov->voter_room == 0 ? 64 : gov->voter_room * 2;
-        pm_buf *voters = realloc(gov->voters, room * sizeof *voters);
-        if (voters == NULL) {
-            return false;
-        }
-        gov->voters = voters;
-        gov->voter_room = room;
-    }
-    pm_buf *voter = &gov->voters[gov->voter_count];
-    *voter = (pm_buf){0};
-    if (!pm_hex_parse(key.text, key.len, voter) || voter->failed) {
-        pm_buf_free(voter);
-        return false;
-    }
-    gov->voter_count++;
-    return true;
-}
-
-static void drop_voters(pm_governance *gov)
-{
-    for (size_t i = 0; i < gov->voter_count; i++) {
-        pm_buf_free(&gov->voters[i]);
-    }
-    gov->voter_count = 0;
-}
-
-/* The keys that the governance addresses would have: by class where there are classes. */
-static panicmon_err only_addresses(pm_governance *gov)
-{
-    const pm_storage *item = &gov->items[PM_GOV_VOTING];
-    drop_voters(gov);
-    gov->some_votes_only = true;
-    for (size_t a = 0; a < gov->config->address_count; a++) {
-        const pm_gov_address *address = &gov->config->addresses[a];
-        for (uint32_t r = 0; address->is_account && r < gov->count; r++) {
-            const pm_referendum *referendum = &gov->referenda[r];
-            pm_key_arg args[2] = {pm_key_arg_account(address->account), {.len = 2}};
-            pm_buf key = {0};
-            args[1].bytes[0] = (uint8_t)referendum->class;
-            args[1].bytes[1] = (uint8_t)(referendum->class >> 8);
-            if (!referendum->ongoing ||
-                pm_storage_key_hex(item, args, item->key_count, &key, NULL) != PANICMON_OK) {
-                pm_buf_free(&key);
-                continue;
-            }
-            bool added = add_voter(gov, (pm_json){.text = key.data, .len = key.len});
-            pm_buf_free(&key);
-            if (!added) {
-                return PANICMON_ERR_NOMEM;
-            }
-        }
-    }
-    return PANICMON_OK;
-}
-
-static panicmon_err take_keys(pm_governance *gov, panicmon_round *round)
-{
-    const panicmon_reply *reply = pm_reply(round, gov->keys_request);
-    pm_json keys = pm_reply_json(reply);
-    pm_json key;
-    size_t at = 0;
-    size_t count = 0;
-    if (!pm_json_is(keys, '[')) {
-        fail(gov, "state_getKeysPaged", reply);
-        return PANICMON_OK;
-    }
-    while (pm_json_next_element(keys, &at, &key)) {
-        count++;
-        if (!add_voter(gov, pm_plain_string(key))) {
-            return PANICMON_ERR_NOMEM;
-        }
-    }
-    if (count < KEYS_PER_PAGE) {
-        gov->stage = PM_GOV_VOTES;
-    } else if (++gov->pages == PAGES_MAX) {
-        gov->stage = PM_GOV_VOTES;
-        return only_addresses(gov);
-    }
-    return PANICMON_OK;
-}
-
-/* ---- VOTES ---- */
-
-/* The arguments of a voter's key: account and class. */
-static bool voter_args(const pm_governance *gov, size_t i, pm_key_arg args[2])
-{
-    const pm_storage *item = &gov->items[PM_GOV_VOTING];
-    const pm_buf *key = &gov->voters[i];
-    for (size_t a = 0; a < item->key_count && a < 2; a++) {
-        const uint8_t *bytes;
-        size_t len;
-        if (!pm_storage_key_arg(item, (const uint8_t *)key->data, key->len, a, &bytes, &len) ||
-            len > sizeof args[a].bytes) {
-            return false;
-        }
-        memcpy(args[a].bytes, bytes, len);
-        args[a].len = len;
-    }
-    return args[0].len == PM_ACCOUNT_SIZE;
-}
-
-static panicmon_err ask_votes(pm_governance *gov, panicmon_round *round)
-{
-    pm_query_begin(&gov->query, gov->url, gov->hash);
-    for (size_t i = 0; i < gov->voter_count; i++) {
-        pm_key_arg args[2] = {0};
-        if (voter_args(gov, i, args)) {
-            add(gov, round, PM_GOV_VOTING, args, gov->items[PM_GOV_VOTING].key_count);
-        }
-    }
-    return pm_query_send(&gov->query, round);
-}
-
-static panicmon_err take_votes(pm_governance *gov, panicmon_round *round)
-{
-    const panicmon_reply *failed = pm_query_take(&gov->query, round);
-    panicmon_err status = PANICMON_OK;
-    if (failed != NULL) {
-        fail(gov, "state_queryStorageAt", failed);
-        return PANICMON_OK;
-    }
-    for (size_t i = 0; status == PANICMON_OK && i < gov->voter_count; i++) {
-        pm_key_arg args[2] = {0};
-        pm_value voting;
-        if (voter_args(gov, i, args) &&
-            pm_query_value(&gov->query, &gov->items[PM_GOV_VOTING], args,
-                           gov->items[PM_GOV_VOTING].key_count, &voting, NULL) == PANICMON_OK) {
-            uint32_t class = (uint32_t)args[1].bytes[0] | (uint32_t)args[1].bytes[1] << 8;
-            status = pm_voting_read(gov, args[0].bytes, class, voting);
-        }
-    }
-    gov->stage = PM_GOV_DONE;
-    return status == PANICMON_OK ? pm_delegations_apply(gov) : status;
-}
-
 /* ---- the machine ---- */
 
 static panicmon_err take(pm_governance *gov, panicmon_round *round)
@@ -434,9 +282,9 @@ static panicmon_err take(pm_governance *gov, panicmon_round *round)
     case PM_GOV_INFOS:
         return take_infos(gov, round);
     case PM_GOV_KEYS:
-        return take_keys(gov, round);
+        return pm_gov_take_keys(gov, round);
     case PM_GOV_VOTES:
-        return take_votes(gov, round);
+        return pm_gov_take_votes(gov, round);
     case PM_GOV_DONE:
     case PM_GOV_FAILED:
         break;
@@ -459,9 +307,9 @@ static panicmon_err ask(pm_governance *gov, panicmon_round *round, bool *some)
         *some = gov->query.request_count > 0;
         break;
     case PM_GOV_KEYS:
-        return ask_keys(gov, round);
+        return pm_gov_ask_keys(gov, round);
     case PM_GOV_VOTES:
-        status = ask_votes(gov, round);
+        status = pm_gov_ask_votes(gov, round);
         *some = gov->query.request_count > 0;
         break;
     case PM_GOV_DONE:
@@ -493,7 +341,7 @@ void pm_governance_end(pm_governance *gov)
 {
     pm_runtime_unref(gov->shared, gov->runtime);
     gov->runtime = NULL;
-    drop_voters(gov);
+    pm_gov_drop_voters(gov);
     free(gov->votes);
     free(gov->delegations);
     gov->votes = NULL;
@@ -501,6 +349,7 @@ void pm_governance_end(pm_governance *gov)
     gov->vote_count = gov->delegation_count = 0;
     gov->prop_count = gov->count = 0;
     gov->issuance = (pm_u128){0};
+    gov->relay_block = 0;
     gov->pages = 0;
     gov->some_votes_only = false;
     gov->asked = false;

@@ -21,6 +21,8 @@ typedef enum pm_gov_item {
     PM_GOV_INFO,
     PM_GOV_VOTING,
     PM_GOV_ISSUANCE,
+    PM_GOV_INACTIVE,
+    PM_GOV_RELAY_BLOCK,
     PM_GOV_ITEM_COUNT
 } pm_gov_item;
 
@@ -43,7 +45,8 @@ typedef struct pm_referendum {
     char *status;            /* of an ongoing one: the inside of "ongoing" */
     char hash[PM_HASH_TEXT]; /* of its proposal */
     uint32_t class;          /* its track; 0 on Democracy chains */
-    char threshold;          /* 'M'ajority, super majority 'A'pprove or a'G'ainst */
+    char threshold;          /* 'M'ajority, super majority 'A'pprove or a'G'ainst, 'O'penGov */
+    bool passing;            /* of OpenGov */
     pm_u128 ayes, nays, turnout;
 } pm_referendum;
 
@@ -93,7 +96,8 @@ typedef struct pm_governance {
     pm_buf props;     /* the raw PublicProps, in bytes */
     uint32_t prop_count;
     uint32_t count;
-    pm_u128 issuance;
+    pm_u128 issuance;     /* of OpenGov: without what is inactive */
+    uint64_t relay_block; /* that a parachain knows of; 0: none */
     panicmon_request keys_request;
     pm_buf *voters; /* raw keys, in order */
     size_t voter_count;
@@ -124,6 +128,19 @@ pm_gov_kind pm_governance_kind(const pm_runtime *runtime);
 void pm_governance_end(pm_governance *gov);
 void pm_governance_free(pm_governance *gov);
 
+/* network_fetch.c, for the other files of it: one more value to ask for, where the chain has it;
+ * and a call that failed, or gave what it should not. */
+void pm_gov_ask(pm_governance *gov, panicmon_round *round, pm_gov_item item, const pm_key_arg *args,
+                size_t count);
+void pm_gov_fail(pm_governance *gov, const char *method, const panicmon_reply *reply);
+
+/* network_votes.c: the stages KEYS and VOTES */
+panicmon_err pm_gov_ask_keys(pm_governance *gov, panicmon_round *round);
+panicmon_err pm_gov_take_keys(pm_governance *gov, panicmon_round *round);
+panicmon_err pm_gov_ask_votes(pm_governance *gov, panicmon_round *round);
+panicmon_err pm_gov_take_votes(pm_governance *gov, panicmon_round *round);
+void pm_gov_drop_voters(pm_governance *gov);
+
 /* network_read.c */
 panicmon_err pm_referendum_read(pm_governance *gov, pm_referendum *out, pm_value info);
 panicmon_err pm_proposals_read(pm_governance *gov);
@@ -131,6 +148,15 @@ panicmon_err pm_voting_read(pm_governance *gov, const uint8_t *account, uint32_t
                             pm_value voting);
 panicmon_err pm_delegations_apply(pm_governance *gov);
 void pm_referendum_clear(pm_referendum *referendum);
+void pm_gov_add_js(pm_buf *out, const pm_governance *gov, pm_value value);
+/* The hash of a proposal: plain, or in (or of) a bounded call. */
+bool pm_gov_proposal_hash(pm_value proposal, char out[PM_HASH_TEXT]);
+/* The first of the two fields that is there. */
+pm_value pm_gov_either(pm_value fields, const char *name, const char *other);
+void pm_gov_read_tally(pm_referendum *out, pm_value tally);
+
+/* network_open.c: an ongoing referendum of OpenGov; `status` gets the inside of "ongoing". */
+void pm_open_read(pm_governance *gov, pm_referendum *out, pm_value fields, pm_buf *status);
 
 /* network_view.c */
 void pm_network_sample(pm_buf *out, const pm_network_config *config, const char *monitor_name,

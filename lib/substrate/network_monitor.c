@@ -284,24 +284,16 @@ static panicmon_err strategy_start(void *user, void *parsed, panicmon_launch *la
     pm_buf name = {0};
     (void)err;
     panicmon_err status = make_monitor(&monitor, user, config);
+    if (status != PANICMON_OK) {
+        return status;
+    }
     pm_buf_format(&name, "Substrate Network Monitor (%s)", config->chain_name);
-    if (status == PANICMON_OK && name.failed) {
-        status = PANICMON_ERR_NOMEM;
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_launch_name(launch, name.data);
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_launch_kind(launch, PANICMON_KIND_NETWORK);
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_launch_source(launch, config->parent_id, config->parent_id,
-                                        config->source_name);
-    }
+    status = pm_launch(launch, &name, PANICMON_KIND_NETWORK, config->parent_id, config->parent_id,
+                       config->source_name);
     if (status == PANICMON_OK) {
         status = panicmon_launch_monitor(launch, &ops, monitor);
     }
-    if (status != PANICMON_OK && monitor != NULL) {
+    if (status != PANICMON_OK) {
         network_free(monitor);
     }
     pm_buf_free(&name);

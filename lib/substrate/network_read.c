@@ -12,7 +12,7 @@ static pm_render_options js_options(const pm_governance *gov)
         .form = PM_FORM_POLKADOT_JS, .ss58_set = true, .ss58_prefix = gov->prefix};
 }
 
-static void add_js(pm_buf *out, const pm_governance *gov, pm_value value)
+void pm_gov_add_js(pm_buf *out, const pm_governance *gov, pm_value value)
 {
     pm_render_options options = js_options(gov);
     if (pm_value_absent(value) || pm_render(value, &options, out, NULL) != PANICMON_OK) {
@@ -27,7 +27,7 @@ static bool fields_of(pm_value variant, pm_value *fields)
 }
 
 /* The hash of a proposal: plain, or in (or of) a bounded call. */
-static bool proposal_hash(pm_value proposal, char out[PM_HASH_TEXT])
+bool pm_gov_proposal_hash(pm_value proposal, char out[PM_HASH_TEXT])
 {
     const uint8_t *hash = NULL;
     const uint8_t *bytes;
@@ -62,17 +62,17 @@ void pm_referendum_clear(pm_referendum *referendum)
 }
 
 /* The first of the names that is there. */
-static pm_value either(pm_value fields, const char *name, const char *other)
+pm_value pm_gov_either(pm_value fields, const char *name, const char *other)
 {
     pm_value value = pm_value_field(fields, name);
     return pm_value_absent(value) ? pm_value_field(fields, other) : value;
 }
 
-static void read_tally(pm_referendum *out, pm_value tally)
+void pm_gov_read_tally(pm_referendum *out, pm_value tally)
 {
     (void)pm_value_u128(pm_value_field(tally, "ayes"), &out->ayes);
     (void)pm_value_u128(pm_value_field(tally, "nays"), &out->nays);
-    (void)pm_value_u128(either(tally, "turnout", "support"), &out->turnout);
+    (void)pm_value_u128(pm_gov_either(tally, "turnout", "support"), &out->turnout);
 }
 
 /* ---- Democracy ---- */
@@ -80,125 +80,23 @@ static void read_tally(pm_referendum *out, pm_value tally)
 static void read_democracy(pm_governance *gov, pm_referendum *out, pm_value fields, pm_buf *status)
 {
     pm_value threshold = pm_value_field(fields, "threshold");
-    (void)proposal_hash(either(fields, "proposal_hash", "proposal"), out->hash);
-    read_tally(out, pm_value_field(fields, "tally"));
+    (void)pm_gov_proposal_hash(pm_gov_either(fields, "proposal_hash", "proposal"), out->hash);
+    pm_gov_read_tally(out, pm_value_field(fields, "tally"));
     out->threshold = pm_value_is(threshold, "SimpleMajority")         ? 'M'
                      : pm_value_is(threshold, "SuperMajorityApprove") ? 'A'
                                                                       : 'G';
     pm_buf_text(status, "{\"end\": ");
-    add_js(status, gov, pm_value_field(fields, "end"));
+    pm_gov_add_js(status, gov, pm_value_field(fields, "end"));
     pm_buf_format(status, ", \"proposalHash\": \"%s\", \"threshold\": ", out->hash);
-    add_js(status, gov, threshold);
+    pm_gov_add_js(status, gov, threshold);
     pm_buf_text(status, ", \"delay\": ");
-    add_js(status, gov, pm_value_field(fields, "delay"));
+    pm_gov_add_js(status, gov, pm_value_field(fields, "delay"));
     pm_buf_text(status, ", \"tally\": ");
-    add_js(status, gov, pm_value_field(fields, "tally"));
+    pm_gov_add_js(status, gov, pm_value_field(fields, "tally"));
     pm_buf_char(status, '}');
 }
 
-/* ---- OpenGov ---- */
-
-/* The description of a track in the constant Referenda.Tracks: [(id, info)] or [{id, info}]. */
-static pm_value track_info(const pm_governance *gov, uint32_t track)
-{
-    pm_constant constant;
-    pm_value tracks;
-    pm_value one;
-    pm_value_iter at = {0};
-    uint32_t id;
-    if (!pm_constant_find(gov->runtime->metadata, "Referenda", "Tracks", &constant) ||
-        pm_value_of_constant(gov->runtime->metadata, &constant, &tracks, NULL) != PANICMON_OK) {
-        return (pm_value){0};
-    }
-    while (pm_value_next(tracks, &at, &one)) {
-        pm_value first = pm_value_field(one, "id");
-        pm_value second = pm_value_field(one, "info");
-        first = pm_value_absent(first) ? pm_value_at(one, 0) : first;
-        second = pm_value_absent(second) ? pm_value_at(one, 1) : second;
-        if (pm_value_u32(first, &id) && id == track) {
-            return second;
-        }
-    }
-    return (pm_value){0};
-}
-
-/* When it ends as things stand: confirmed, decided, or timed out. */
-static uint64_t open_end(const pm_governance *gov, pm_value fields, pm_value info)
-{
-    uint64_t since = 0;
-    uint64_t period = 0;
-    pm_value deciding = pm_value_some(pm_value_field(fields, "deciding"));
-    if (pm_value_u64(pm_value_some(pm_value_field(deciding, "confirming")), &since)) {
-        return since;
-    }
-    if (pm_value_u64(pm_value_field(deciding, "since"), &since)) {
-        (void)pm_value_u64(pm_value_field(info, "decision_period"), &period);
-        return since + period;
-    }
-    (void)pm_value_u64(pm_value_field(fields, "submitted"), &since);
-    (void)pm_constant_u64(gov->runtime->metadata, "Referenda", "UndecidingTimeout", &period);
-    return since + period;
-}
-
-static uint64_t open_delay(const pm_governance *gov, pm_value enactment)
-{
-    uint64_t block = 0;
-    pm_value fields;
-    if (!fields_of(enactment, &fields)) {
-        return 0;
-    }
-    if (!pm_value_u64(fields, &block)) {
-        (void)pm_value_u64(pm_value_at(fields, 0), &block);
-    }
-    if (pm_value_is(enactment, "At")) {
-        uint64_t now = (uint64_t)gov->height;
-        return block > now ? block - now : 0;
-    }
-    return block;
-}
-
-static void add_track(pm_buf *status, uint32_t track, pm_value info)
-{
-    pm_name name;
-    const uint8_t *bytes;
-    size_t len;
-    pm_value value = pm_value_field(info, "name");
-    if (pm_value_text(value, &name)) {
-        bytes = (const uint8_t *)name.text;
-        len = name.len;
-    } else if (!pm_value_bytes(value, &bytes, &len)) {
-        bytes = NULL;
-    }
-    while (bytes != NULL && len > 0 && bytes[len - 1] == 0) {
-        len--; /* text of a fixed length has zeros behind it */
-    }
-    if (bytes != NULL) {
-        pm_buf_json_string(status, (const char *)bytes, len);
-    } else {
-        pm_buf_format(status, "\"track %lu\"", (unsigned long)track);
-    }
-}
-
-static void read_open(pm_governance *gov, pm_referendum *out, pm_value fields, pm_buf *status)
-{
-    pm_value tally = pm_value_field(fields, "tally");
-    (void)pm_value_u32(pm_value_field(fields, "track"), &out->class);
-    (void)proposal_hash(pm_value_field(fields, "proposal"), out->hash);
-    read_tally(out, tally);
-    out->threshold = 'M';
-    pm_value info = track_info(gov, out->class);
-    pm_buf_format(status, "{\"end\": %llu, \"proposalHash\": \"%s\", \"threshold\": ",
-                  (unsigned long long)open_end(gov, fields, info), out->hash);
-    add_track(status, out->class, info);
-    pm_buf_format(status, ", \"delay\": %llu, \"tally\": {\"ayes\": ",
-                  (unsigned long long)open_delay(gov, pm_value_field(fields, "enactment")));
-    add_js(status, gov, pm_value_field(tally, "ayes"));
-    pm_buf_text(status, ", \"nays\": ");
-    add_js(status, gov, pm_value_field(tally, "nays"));
-    pm_buf_text(status, ", \"turnout\": ");
-    add_js(status, gov, either(tally, "turnout", "support"));
-    pm_buf_text(status, "}}");
-}
+/* ---- either ---- */
 
 static void add_finished(pm_buf *json, pm_value info, pm_value fields)
 {
@@ -228,7 +126,7 @@ panicmon_err pm_referendum_read(pm_governance *gov, pm_referendum *out, pm_value
         if (gov->kind == PM_GOV_DEMOCRACY) {
             read_democracy(gov, out, fields, &status);
         } else {
-            read_open(gov, out, fields, &status);
+            pm_open_read(gov, out, fields, &status);
         }
         pm_buf_format(&json, "{\"ongoing\": %s}", status.failed ? "null" : status.data);
     } else {
@@ -329,7 +227,7 @@ panicmon_err pm_proposals_read(pm_governance *gov)
             const uint8_t *who;
             const uint8_t *plain;
             if (!pm_value_u32(pm_value_at(one, 0), &index) ||
-                !proposal_hash(pm_value_at(one, 1), hash)) {
+                !pm_gov_proposal_hash(pm_value_at(one, 1), hash)) {
                 continue;
             }
             pm_buf_char(&item, '{');

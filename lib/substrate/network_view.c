@@ -139,6 +139,9 @@ static bool is_passing(const pm_governance *gov, const pm_referendum *referendum
     wide nays = wide_of(referendum->nays);
     wide voters = square_root(wide_of(referendum->turnout));
     wide electorate = square_root(wide_of(gov->issuance));
+    if (referendum->threshold == 'O') {
+        return referendum->passing;
+    }
     if (referendum->threshold == 'M') {
         return ayes > nays;
     }

@@ -1,5 +1,6 @@
-/* node_round.c: see node_round.h. Per round, steady, on one endpoint: a frame for heads, one for
- * what depends on nothing, one for the rest and the hashes of new blocks, one for their events. */
+/* node_round.c: see node_round.h; whom it asks is node_pick.c's. Per round, steady, on one
+ * endpoint: a frame for heads, one for what depends on nothing, one for the rest and the hashes of
+ * new blocks, one for their events. */
 #include "substrate/node_round.h"
 
 #include <stdlib.h>
@@ -8,168 +9,6 @@
 #include <panicmon/log.h>
 
 #include "base/clock.h"
-
-/* What siblings read is taken when it is no older than half a period, nor than a block. */
-#define FRESH_FIRST_MS 2000
-#define FRESH_MAX_MS   6000
-
-/* ---- heads ---- */
-
-static int64_t fresh_ms(const pm_node_monitor *monitor)
-{
-    return monitor->interval_ms == 0 ? FRESH_FIRST_MS
-                                     : pm_earlier(monitor->interval_ms / 2, FRESH_MAX_MS);
-}
-
-/* Asks the data sources from `first` on. */
-static panicmon_err ask_window(pm_node_monitor *monitor, panicmon_round *round, size_t first)
-{
-    panicmon_err status = PANICMON_OK;
-    monitor->first = first;
-    monitor->window_count = 0;
-    while (status == PANICMON_OK && monitor->window_count < PM_WINDOW) {
-        const pm_source *source =
-            pm_node_config_source(monitor->config, first + monitor->window_count);
-        if (source == NULL) {
-            break;
-        }
-        pm_source_slot *slot = &monitor->window[monitor->window_count++];
-        status = pm_source_slot_set(monitor->shared, slot, source->url);
-        if (status == PANICMON_OK && slot->endpoint != monitor->own.endpoint) {
-            status = pm_probe_ask(monitor->shared, slot, round, fresh_ms(monitor), true);
-            monitor->waits_for_heads = monitor->waits_for_heads || slot->asked;
-        }
-    }
-    return status;
-}
-
-/* The first archive node, when it stands outside of the first window. */
-static panicmon_err ask_archive(pm_node_monitor *monitor, panicmon_round *round)
-{
-    const pm_source *source;
-    size_t i = 0;
-    while ((source = pm_node_config_source(monitor->config, i)) != NULL && !source->is_archive) {
-        i++;
-    }
-    if (source == NULL || i < PM_WINDOW || !monitor->config->is_validator) {
-        pm_source_slot_clear(monitor->shared, &monitor->archive);
-        return PANICMON_OK;
-    }
-    panicmon_err status = pm_source_slot_set(monitor->shared, &monitor->archive, source->url);
-    if (status == PANICMON_OK) {
-        status = pm_probe_ask(monitor->shared, &monitor->archive, round, fresh_ms(monitor), true);
-        monitor->waits_for_heads = monitor->waits_for_heads || monitor->archive.asked;
-    }
-    return status;
-}
-
-/* The Asset Hub's node to ask; one that was found is for chains whose config names none. */
-static const char *hub_url(const pm_node_monitor *monitor)
-{
-    const char *url = pm_node_config_hub(monitor->config, monitor->hub_at);
-    return url == NULL && monitor->hub_at == 0 ? monitor->found_hub : url;
-}
-
-static panicmon_err ask_hub(pm_node_monitor *monitor, panicmon_round *round)
-{
-    const char *url = hub_url(monitor);
-    if (url == NULL && monitor->hub_at > 0) {
-        monitor->hub_at = 0;
-        url = hub_url(monitor);
-    }
-    if (url == NULL) {
-        pm_source_slot_clear(monitor->shared, &monitor->hub);
-        return PANICMON_OK;
-    }
-    panicmon_err status = pm_source_slot_set(monitor->shared, &monitor->hub, url);
-    if (status == PANICMON_OK) {
-        status = pm_probe_ask(monitor->shared, &monitor->hub, round, fresh_ms(monitor), true);
-        monitor->waits_for_heads = monitor->waits_for_heads || monitor->hub.asked;
-    }
-    return status;
-}
-
-panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round)
-{
-    int64_t now = pm_mono_ms();
-    pm_node_rest(monitor);
-    monitor->interval_ms = monitor->began_ms == 0    ? 0
-                           : now > monitor->began_ms ? now - monitor->began_ms
-                                                     : 1;
-    monitor->began_ms = now;
-    monitor->stage = PM_NODE_HEADS;
-    monitor->waits_for_heads = false;
-    monitor->hubs_tried = 0;
-    panicmon_err status = PANICMON_OK;
-    if (!monitor->chain_only) {
-        status = pm_source_slot_set(monitor->shared, &monitor->own, monitor->config->url);
-    }
-    if (!monitor->chain_only && status == PANICMON_OK) {
-        status = pm_probe_ask(monitor->shared, &monitor->own, round, fresh_ms(monitor), false);
-        monitor->waits_for_heads = monitor->own.asked;
-    }
-    if (status == PANICMON_OK) {
-        status = ask_window(monitor, round, 0);
-    }
-    if (status == PANICMON_OK) {
-        status = ask_archive(monitor, round);
-    }
-    return status == PANICMON_OK ? ask_hub(monitor, round) : status;
-}
-
-static panicmon_err take_heads(pm_node_monitor *monitor, panicmon_round *round)
-{
-    panicmon_err status = pm_source_slot_take(monitor->shared, &monitor->own, round);
-    for (size_t i = 0; status == PANICMON_OK && i < monitor->window_count; i++) {
-        status = pm_source_slot_take(monitor->shared, &monitor->window[i], round);
-    }
-    if (status == PANICMON_OK) {
-        status = pm_source_slot_take(monitor->shared, &monitor->archive, round);
-    }
-    if (status == PANICMON_OK) {
-        status = pm_source_slot_take(monitor->shared, &monitor->hub, round);
-    }
-    monitor->waits_for_heads = false;
-    return status;
-}
-
-/* Another chain behind the URL is another node: nothing of the old one goes on. */
-static void check_identity(pm_node_monitor *monitor, panicmon_round *round)
-{
-    const pm_buf *genesis = &monitor->own.heads->genesis;
-    if (genesis->len == 0) {
-        return;
-    }
-    if (monitor->genesis != NULL && strcmp(monitor->genesis, genesis->data) == 0) {
-        return;
-    }
-    if (monitor->genesis != NULL) {
-        panicmon_round_log(round, PANICMON_LOG_WARNING,
-                           "the node is of another chain than before: starting anew");
-        monitor->best = monitor->target = monitor->finalized = (pm_maybe){0};
-        pm_state_unref(monitor->shared, monitor->held);
-        monitor->held = NULL;
-    }
-    free(monitor->genesis);
-    monitor->genesis = strdup(genesis->data);
-}
-
-/* ---- choosing a source ---- */
-
-static pm_source_slot *choose(pm_node_monitor *monitor)
-{
-    pm_source_slot *slots[PM_WINDOW + 1];
-    size_t count = 0;
-    for (size_t i = 0; i < monitor->window_count; i++) {
-        if (monitor->window[i].endpoint != monitor->own.endpoint) {
-            slots[count++] = &monitor->window[i];
-        }
-    }
-    if (!monitor->chain_only) {
-        slots[count++] = &monitor->own;
-    }
-    return pm_source_slot_choose(slots, count, &monitor->source_stalled);
-}
 
 /* The archive node that history is read from; the chain's source when there is none. */
 static const pm_source_slot *history_slot(const pm_node_monitor *monitor, bool *is_archive)
@@ -251,7 +90,7 @@ static panicmon_err begin_state(pm_node_monitor *monitor)
     if (status != PANICMON_OK) {
         return status;
     }
-    int64_t fresh = fresh_ms(monitor);
+    int64_t fresh = pm_node_fresh_ms(monitor);
     monitor->state = pm_view_take(
         shared, monitor->view, own, monitor, monitor->held != NULL ? monitor->held->taken_ms : -1,
         fresh, monitor->interval_ms > fresh ? monitor->interval_ms : fresh, &mine);
@@ -306,7 +145,7 @@ static panicmon_err begin_history(pm_node_monitor *monitor, panicmon_round *roun
 }
 
 /* Data of the chain: a source is there. */
-static panicmon_err begin_work(pm_node_monitor *monitor, panicmon_round *round)
+panicmon_err pm_node_begin_work(pm_node_monitor *monitor, panicmon_round *round)
 {
     monitor->stage = PM_NODE_WORK;
     panicmon_err status = begin_state(monitor);
@@ -315,60 +154,6 @@ static panicmon_err begin_work(pm_node_monitor *monitor, panicmon_round *round)
     }
     return status == PANICMON_OK ? begin_history(monitor, round) : status;
 }
-
-/* An Asset Hub that does not answer is looked for at the next of its nodes. True: one was asked. */
-static panicmon_err next_hub(pm_node_monitor *monitor, panicmon_round *round, bool *asked)
-{
-    *asked = false;
-    if (monitor->hub.endpoint == NULL || pm_source_slot_usable(&monitor->hub)) {
-        return PANICMON_OK;
-    }
-    monitor->hub_at++;
-    if (hub_url(monitor) == NULL || monitor->hubs_tried++ >= PM_WINDOW) {
-        monitor->hub_at = 0;
-        return PANICMON_OK;
-    }
-    panicmon_err status = ask_hub(monitor, round);
-    *asked = monitor->hub.asked;
-    return status;
-}
-
-/* Heads are there: picks the source, or asks the next ones. */
-static panicmon_err pick(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure)
-{
-    bool asked = false;
-    panicmon_err status = PANICMON_OK;
-    monitor->source = choose(monitor);
-    while (monitor->source == NULL && status == PANICMON_OK && !monitor->waits_for_heads &&
-           pm_node_config_source(monitor->config, monitor->first + PM_WINDOW) != NULL) {
-        status = ask_window(monitor, round, monitor->first + PM_WINDOW);
-        monitor->source = monitor->waits_for_heads ? NULL : choose(monitor);
-    }
-    if (status != PANICMON_OK || monitor->waits_for_heads) {
-        return status;
-    }
-    if (monitor->source == NULL) {
-        pm_fail_no_source(failure, round);
-        return PANICMON_OK;
-    }
-    status = next_hub(monitor, round, &asked);
-    if (status != PANICMON_OK || asked) {
-        monitor->waits_for_heads = true;
-        return status;
-    }
-    if (monitor->hub.endpoint != NULL && !pm_source_slot_usable(&monitor->hub)) {
-        if (pm_node_config_hub(monitor->config, 0) != NULL) {
-            pm_fail_no_source(failure, round);
-            return PANICMON_OK;
-        }
-        free(monitor->found_hub); /* another one may be found, or none */
-        monitor->found_hub = NULL;
-        pm_source_slot_clear(monitor->shared, &monitor->hub);
-    }
-    return begin_work(monitor, round);
-}
-
-/* ---- state and history ---- */
 
 /* `*busy`: they were asked for in this very step. */
 static void take_headers(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
@@ -471,7 +256,7 @@ static panicmon_err try_next_source(pm_node_monitor *monitor, panicmon_round *ro
     pm_source_slot *bad =
         monitor->fetch->culprit == monitor->hub.endpoint ? &monitor->hub : monitor->source;
     bad->bad = true;
-    if (bad == &monitor->hub || choose(monitor) == NULL) {
+    if (bad == &monitor->hub || pm_node_choose(monitor) == NULL) {
         return PANICMON_OK;
     }
     *goes_on = true;
@@ -480,14 +265,14 @@ static panicmon_err try_next_source(pm_node_monitor *monitor, panicmon_round *ro
     monitor->fetch = NULL;
     pm_history_end(&monitor->history);
     pm_failure_clear(failure);
-    monitor->source = choose(monitor);
-    return begin_work(monitor, round);
+    monitor->source = pm_node_choose(monitor);
+    return pm_node_begin_work(monitor, round);
 }
 
 panicmon_err pm_node_retry(pm_node_monitor *monitor, panicmon_round *round, bool *goes_on)
 {
     monitor->source->bad = true;
-    pm_source_slot *next = choose(monitor);
+    pm_source_slot *next = pm_node_choose(monitor);
     *goes_on = next != NULL;
     if (next == NULL) {
         return PANICMON_OK;
@@ -498,7 +283,7 @@ panicmon_err pm_node_retry(pm_node_monitor *monitor, panicmon_round *round, bool
     monitor->fetch = NULL;
     monitor->state = NULL;
     monitor->source = next;
-    return begin_work(monitor, round);
+    return pm_node_begin_work(monitor, round);
 }
 
 static panicmon_err step_work(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
@@ -539,7 +324,7 @@ panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_fa
     panicmon_err status = PANICMON_OK;
     *done = false;
     if (monitor->stage == PM_NODE_HEADS) {
-        status = take_heads(monitor, round);
+        status = pm_node_take_heads(monitor, round);
         if (status != PANICMON_OK) {
             return status;
         }
@@ -551,13 +336,27 @@ panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_fa
             return PANICMON_OK;
         }
         if (own != NULL) {
-            check_identity(monitor, round);
+            pm_node_check_identity(monitor, round);
         }
-        status = pick(monitor, round, failure);
+        status = pm_node_pick(monitor, round, failure);
         *done = failure->code != 0;
         if (status != PANICMON_OK || *done || monitor->stage == PM_NODE_HEADS) {
             return status;
         }
     }
     return step_work(monitor, round, failure, done);
+}
+
+panicmon_err pm_launch(panicmon_launch *launch, const pm_buf *name, uint32_t kind,
+                       const char *parent_id, const char *source_id, const char *source_name)
+{
+    panicmon_err status =
+        name->failed ? PANICMON_ERR_NOMEM : panicmon_launch_name(launch, name->data);
+    if (status == PANICMON_OK) {
+        status = panicmon_launch_kind(launch, (panicmon_kind)kind);
+    }
+    if (status == PANICMON_OK) {
+        status = panicmon_launch_source(launch, parent_id, source_id, source_name);
+    }
+    return status;
 }

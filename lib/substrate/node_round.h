@@ -92,6 +92,19 @@ void pm_node_rest(pm_node_monitor *monitor);
 /* Lets go of everything but the monitor itself. */
 void pm_node_clear(pm_node_monitor *monitor);
 
+/* node_pick.c, for node_round.c. How old may be what siblings read: */
+int64_t pm_node_fresh_ms(const pm_node_monitor *monitor);
+panicmon_err pm_node_take_heads(pm_node_monitor *monitor, panicmon_round *round);
+/* Another chain behind the URL is another node: nothing of the old one goes on. */
+void pm_node_check_identity(pm_node_monitor *monitor, panicmon_round *round);
+/* The best of the sources whose heads are there; NULL: none will do. */
+pm_source_slot *pm_node_choose(pm_node_monitor *monitor);
+/* Heads are there: picks the source and begins the work, or asks the next ones. */
+panicmon_err pm_node_pick(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure);
+
+/* node_round.c, for node_pick.c: a source is there, what the chain says is read. */
+panicmon_err pm_node_begin_work(pm_node_monitor *monitor, panicmon_round *round);
+
 /* Shared with the network monitor. */
 void pm_fail(pm_failure *failure, int code, panicmon_err status, const char *detail,
              const char *format, ...) __attribute__((format(printf, 5, 6)));
@@ -103,6 +116,9 @@ void pm_fail_direct(const pm_node_monitor *monitor, pm_failure *failure, panicmo
                     bool shape, const char *method, const char *why);
 void pm_fail_no_source(pm_failure *failure, const panicmon_round *round);
 void pm_fail_fetch(const pm_node_monitor *monitor, pm_failure *failure);
+/* Who the monitor is, for the launch of either kind; `name` may have failed. */
+panicmon_err pm_launch(panicmon_launch *launch, const pm_buf *name, uint32_t kind,
+                       const char *parent_id, const char *source_id, const char *source_name);
 /* Ends the watching of the stash. */
 void pm_node_leave_view(pm_node_monitor *monitor);
 

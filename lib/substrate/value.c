@@ -145,6 +145,32 @@ bool pm_value_u128(pm_value value, pm_u128 *out)
     return pm_scale_u64(&in, &out->low) && pm_scale_u64(&in, &out->high);
 }
 
+bool pm_value_i64(pm_value value, int64_t *out)
+{
+    value = peel(value);
+    const pm_type *type = type_of(value);
+    pm_scale in = scale_of(value);
+    pm_u256 number;
+    uint64_t size;
+    if (type == NULL || type->kind != PM_KIND_PRIMITIVE || !pm_primitive_signed(type->primitive)) {
+        bool fits = pm_value_u64(value, &size) && size <= INT64_MAX;
+        *out = fits ? (int64_t)size : *out;
+        return fits;
+    }
+    if (!pm_walk_integer(type->primitive, &in, &number)) {
+        return false;
+    }
+    bool negative = (number.bytes[31] & 0x80) != 0;
+    if (negative) {
+        pm_u256_negate(&number);
+    }
+    if (!pm_u256_u64(&number, &size) || size > INT64_MAX) {
+        return false;
+    }
+    *out = negative ? -(int64_t)size : (int64_t)size;
+    return true;
+}
+
 bool pm_value_u64(pm_value value, uint64_t *out)
 {
     pm_u256 number;

@@ -51,6 +51,7 @@ static inline bool pm_value_absent(pm_value value)
 /* Leaves. Integers: of any width, also Compact, not negative; false when `out` is too small. */
 bool pm_value_bool(pm_value value, bool *out);
 bool pm_value_u32(pm_value value, uint32_t *out);
+bool pm_value_i64(pm_value value, int64_t *out); /* also of unsigned integers */
 bool pm_value_u64(pm_value value, uint64_t *out);
 bool pm_value_u128(pm_value value, pm_u128 *out);
 bool pm_value_u256(pm_value value, pm_u256 *out);

@@ -29,7 +29,8 @@ for function in $(grep -oE '\bpanicmon_[a-z0-9_]+\b' "$source/pkgconfig/libpanic
 done
 
 if command -v mandoc >/dev/null; then
-    mkdir -p "$work/man/man3" "$work/man/man5" "$work/man/man8"
+    mkdir -p "$work/man/man1" "$work/man/man3" "$work/man/man5" "$work/man/man8"
+    cp "$source/examples/scale/panicmon-scale.1" "$work/man/man1"
     cp "$source/pkgconfig/libpanicmon.3" "$work/man/man3"
     cp "$source/examples/panicmond/panicmond.conf.5" "$work/man/man5"
     cp "$source/examples/panicmond/panicmond.8" "$work/man/man8"

@@ -90,6 +90,8 @@ expect 1 'does not fit' key --metadata "$v14" Staking.ErasStakers 4294967296
 expect 1 'version 9' list --metadata "$samples/v9"
 expect 1 'bytes are left' list --metadata "$samples/trailing"
 expect 1 'No such file' list --metadata "$work/missing"
+gzip -c "$v14" >"$work/v14.gz"
+expect 1 'is compressed; gunzip it first' list --metadata "$work/v14.gz"
 expect 1 'no command' --metadata "$v14"
 expect 1 'is missing' list
 expect 1 'is no command' bogus --metadata "$v14"

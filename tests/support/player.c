@@ -121,6 +121,9 @@ static void do_request(player *at, pm_request *request)
                                             : PANICMON_ERR_NOENT,
                           0, NULL);
         break;
+    case PM_REQUEST_WAIT:
+        pm_request_finish(request, PANICMON_OK, 0, NULL);
+        break;
     case PM_REQUEST_STORE:
         free(pm_map_remove(at->store, request->target));
         (void)pm_map_set(at->store, request->target, strdup(request->in.data));

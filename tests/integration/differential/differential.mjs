@@ -35,7 +35,7 @@ const batch = (file, form, lines) => {
   return out
 }
 // Compares a list of { line, expected, what } at once.
-const ask = (file, form, jobs) => batch(file, form, jobs.map((j) => j.line)).forEach((got, i) => {
+const ask = (file, form, jobs) => jobs.length && batch(file, form, jobs.map((j) => j.line)).forEach((got, i) => {
   if (!isDeepStrictEqual(got, jobs[i].expected)) differ(`${jobs[i].what}: ${jobs[i].line.slice(0, 200)}`, got, jobs[i].expected)
 })
 const noSpaces = (v) => JSON.stringify(v).replace(/ /g, '\\u0020')

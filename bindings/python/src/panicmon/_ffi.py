@@ -284,6 +284,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "panicmon_round_heartbeat": (Err, Round, POINTER(c_uint32)),
     "panicmon_round_load": (Err, Round, Text, POINTER(c_uint32)),
     "panicmon_round_store": (Err, Round, Text, c_void_p, c_size_t, POINTER(c_uint32)),
+    "panicmon_round_wait": (Err, Round, c_int64, POINTER(c_uint32)),
     "panicmon_round_reply": (Reply, Round, c_uint32),
     "panicmon_reply_status": (Err, Reply),
     "panicmon_reply_body": (Body, Reply, Size),

@@ -161,6 +161,13 @@ class Round:
             self._live(), encode(key), data, len(data), byref(out)))
         return out.value
 
+    def wait(self, seconds: float) -> Request:
+        """Lets time pass; the reply comes then. No thread stands still for it."""
+        out = c_uint32()
+        _core.raise_code(lib.panicmon_round_wait(
+            self._live(), max(1, round(seconds * 1000)), byref(out)))
+        return out.value
+
     def reply(self, request: Request) -> Reply:
         """The reply to a request of the step before. LookupError for any other number."""
         pointer = lib.panicmon_round_reply(self._live(), request)
