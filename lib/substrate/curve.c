@@ -20,91 +20,84 @@ uint32_t pm_perbill(pm_u128 p, pm_u128 q)
     return (uint32_t)(part / factor * PM_BILLION / (all / factor));
 }
 
-static bool perbill_at(pm_value fields, const char *name, uint32_t *out)
-{
-    return pm_value_u32(pm_value_field(fields, name), out) && *out <= PM_BILLION;
-}
+static const struct {
+    const char *name;
+    const char *members[4];
+    bool parts; /* of 10^9; else fixed-point numbers with nine digits */
+} kinds[] = {
+    [PM_CURVE_LINEAR] = {"LinearDecreasing", {"length", "floor", "ceil"}, true},
+    [PM_CURVE_STEPPED] = {"SteppedDecreasing", {"begin", "end", "step", "period"}, true},
+    [PM_CURVE_RECIPROCAL] = {"Reciprocal", {"factor", "x_offset", "y_offset"}, false},
+};
 
-static uint32_t lower(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-/* From `ceil` down to `floor`, which it reaches after `length`. */
-static bool linear(pm_value fields, uint32_t x, uint32_t *out)
-{
-    uint32_t length;
-    uint32_t floor;
-    uint32_t ceil;
-    if (!perbill_at(fields, "length", &length) || !perbill_at(fields, "floor", &floor) ||
-        !perbill_at(fields, "ceil", &ceil) || floor > ceil) {
-        return false;
-    }
-    uint64_t passed = length == 0 ? PM_BILLION : (uint64_t)lower(x, length) * PM_BILLION / length;
-    *out = ceil - (uint32_t)(passed * (ceil - floor) / PM_BILLION);
-    return true;
-}
-
-/* From `begin`, a `step` down after each `period`, never below `end`. */
-static bool stepped(pm_value fields, uint32_t x, uint32_t *out)
-{
-    uint32_t begin;
-    uint32_t end;
-    uint32_t step;
-    uint32_t period;
-    if (!perbill_at(fields, "begin", &begin) || !perbill_at(fields, "end", &end) ||
-        !perbill_at(fields, "step", &step) || !perbill_at(fields, "period", &period) ||
-        period == 0) {
-        return false;
-    }
-    uint64_t down = (uint64_t)step * (x / period);
-    uint32_t left = down < begin ? begin - (uint32_t)down : 0;
-    *out = left > end ? left : end;
-    return true;
-}
-
-/* factor / (x + x_offset) + y_offset, all of them fixed-point numbers with nine digits. */
-static bool reciprocal(pm_value fields, uint32_t x, uint32_t *out)
-{
-    int64_t factor;
-    int64_t x_offset;
-    int64_t y_offset;
-    int64_t below;
-    int64_t sum;
-    *out = PM_BILLION;
-    if (!pm_value_i64(pm_value_field(fields, "factor"), &factor) ||
-        !pm_value_i64(pm_value_field(fields, "x_offset"), &x_offset) ||
-        !pm_value_i64(pm_value_field(fields, "y_offset"), &y_offset) ||
-        __builtin_add_overflow((int64_t)x, x_offset, &below)) {
-        return false;
-    }
-    if (below == 0) {
-        return true;
-    }
-    bool negative = (factor < 0) != (below < 0);
-    wide over = (wide)(factor < 0 ? 0 - (uint64_t)factor : (uint64_t)factor) * PM_BILLION;
-    uint64_t under = below < 0 ? 0 - (uint64_t)below : (uint64_t)below;
-    wide size = over / under + (negative && over % under != 0); /* towards what is less */
-    if (size > INT64_MAX ||
-        __builtin_add_overflow(negative ? -(int64_t)size : (int64_t)size, y_offset, &sum)) {
-        return true;
-    }
-    *out = sum < 0 ? 0 : sum > (int64_t)PM_BILLION ? PM_BILLION : (uint32_t)sum;
-    return true;
-}
-
-bool pm_curve_threshold(pm_value curve, uint32_t elapsed, uint32_t *threshold)
+bool pm_curve_read(pm_value curve, pm_curve *out)
 {
     pm_name name;
     pm_value fields;
+    size_t kind = 0;
     if (!pm_value_variant(curve, &name, NULL, &fields)) {
         return false;
     }
-    if (pm_name_is(name, "LinearDecreasing")) {
-        return linear(fields, elapsed, threshold);
+    while (kind <= PM_CURVE_RECIPROCAL && !pm_name_is(name, kinds[kind].name)) {
+        kind++;
     }
-    if (pm_name_is(name, "SteppedDecreasing")) {
-        return stepped(fields, elapsed, threshold);
+    if (kind > PM_CURVE_RECIPROCAL) {
+        return false;
     }
-    return pm_name_is(name, "Reciprocal") && reciprocal(fields, elapsed, threshold);
+    *out = (pm_curve){.kind = (pm_curve_kind)kind};
+    for (size_t i = 0; i < 4 && kinds[kind].members[i] != NULL; i++) {
+        if (!pm_value_i64(pm_value_field(fields, kinds[kind].members[i]), &out->at[i]) ||
+            (kinds[kind].parts && (out->at[i] < 0 || out->at[i] > PM_BILLION))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* From `ceil` down to `floor`, which it reaches after `length`. */
+static int64_t linear(const int64_t at[4], int64_t x)
+{
+    int64_t length = at[0];
+    int64_t passed = x >= length ? PM_BILLION : x * PM_BILLION / length;
+    return at[2] - passed * (at[2] - at[1]) / PM_BILLION;
+}
+
+/* From `begin`, a `step` down after each `period`, never below `end`. */
+static int64_t stepped(const int64_t at[4], int64_t x)
+{
+    int64_t steps = at[3] == 0 ? 0 : x / at[3];
+    int64_t left = at[0] - at[2] * steps;
+    return left > at[1] ? left : at[1];
+}
+
+static uint64_t size_of(int64_t number)
+{
+    return number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+}
+
+/* factor / (x + x_offset) + y_offset; all that cannot be reckoned is a whole. */
+static int64_t reciprocal(const int64_t at[4], int64_t x)
+{
+    int64_t below;
+    int64_t sum;
+    if (__builtin_add_overflow(x, at[1], &below) || below == 0) {
+        return PM_BILLION;
+    }
+    bool negative = (at[0] < 0) != (below < 0);
+    wide over = (wide)size_of(at[0]) * PM_BILLION;
+    wide size = over / size_of(below);
+    size += negative && over % size_of(below) != 0; /* towards what is less */
+    if (size > INT64_MAX ||
+        __builtin_add_overflow(negative ? -(int64_t)size : (int64_t)size, at[2], &sum)) {
+        return PM_BILLION;
+    }
+    return sum;
+}
+
+uint32_t pm_curve_at(const pm_curve *curve, uint32_t elapsed)
+{
+    int64_t y = curve->kind == PM_CURVE_LINEAR    ? linear(curve->at, elapsed)
+                : curve->kind == PM_CURVE_STEPPED ? stepped(curve->at, elapsed)
+                                                  : reciprocal(curve->at, elapsed);
+    return y < 0 ? 0 : y > (int64_t)PM_BILLION ? PM_BILLION : (uint32_t)y;
 }

@@ -62,8 +62,8 @@ static bool open_passing(const pm_governance *gov, const pm_referendum *referend
 {
     uint64_t since = now;
     uint64_t period = 0;
-    uint32_t approval;
-    uint32_t support;
+    pm_curve approval;
+    pm_curve support;
     (void)pm_value_u64(pm_value_field(deciding, "since"), &since);
     (void)pm_value_u64(pm_value_field(info, "decision_period"), &period);
     uint64_t elapsed = now > since ? now - since : 0;
@@ -75,12 +75,12 @@ static bool open_passing(const pm_governance *gov, const pm_referendum *referend
     if ((votes.low | votes.high) == 0) {
         votes.low = 1;
     }
-    if (!pm_curve_threshold(pm_value_field(info, "min_approval"), x, &approval) ||
-        !pm_curve_threshold(pm_value_field(info, "min_support"), x, &support)) {
+    if (!pm_curve_read(pm_value_field(info, "min_approval"), &approval) ||
+        !pm_curve_read(pm_value_field(info, "min_support"), &support)) {
         return pm_perbill(referendum->ayes, votes) > PM_BILLION / 2; /* a track without curves */
     }
-    return pm_perbill(referendum->ayes, votes) >= approval &&
-           pm_perbill(referendum->turnout, gov->issuance) >= support;
+    return pm_perbill(referendum->ayes, votes) >= pm_curve_at(&approval, x) &&
+           pm_perbill(referendum->turnout, gov->issuance) >= pm_curve_at(&support, x);
 }
 
 static uint64_t open_delay(pm_value enactment, uint64_t now)

@@ -138,7 +138,17 @@ void player_round(player *at)
     at->samples = at->heartbeats = at->steps = 0;
     pm_round_begin(&at->round, 1000, 0, 10000);
     for (;;) {
+        if (at->guard != NULL) {
+            at->guard(true);
+        }
         panicmon_err status = ops->step(at->launch.monitor, &at->round, NULL);
+        if (at->guard != NULL) {
+            at->guard(false);
+        }
+        at->broke = status;
+        if (status != PANICMON_OK && at->guard != NULL) {
+            break;
+        }
         if (status != PANICMON_OK) {
             printf("step %d gave %d\n", at->steps, status);
             abort();

@@ -27,6 +27,8 @@ typedef struct player {
     int heartbeats;
     int steps;
     panicmon_err confirm; /* how the sample's publish ends */
+    void (*guard)(bool);  /* may be NULL: told before and after each step, which may then fail */
+    panicmon_err broke;   /* with a guard: how the round's last step ended */
 } player;
 
 /* Opens a monitor of entry `entry` of a set; aborts when the config does not parse. */
