@@ -120,6 +120,15 @@ PANICMON_API panicmon_err panicmon_stats_get(const panicmon_stats *stats, const 
 PANICMON_API panicmon_err panicmon_stats_at(const panicmon_stats *stats, size_t i,
                                             const char **name, int64_t *out);
 
+/**
+ * The step at place `i` of a histogram of microseconds: "round_us", how long rounds took, or
+ * "lag_us", how long after its time a round began. `count` is how many were below `bound`
+ * (INT64_MAX: all of them); steps grow. Both out pointers may be NULL. ERR_NOENT for an unknown
+ * name; ERR_INVAL when `i` is too large. The sum is the figure of that name with "_sum".
+ */
+PANICMON_API panicmon_err panicmon_stats_step(const panicmon_stats *stats, const char *name,
+                                              size_t i, int64_t *bound, int64_t *count);
+
 /** Frees a snapshot; NULL is allowed. */
 PANICMON_API void panicmon_stats_free(panicmon_stats *stats);
 

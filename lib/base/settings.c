@@ -86,6 +86,10 @@ static const pm_setting settings_known[] = {
     {"log.format", "text", "text json", 0, 0, PM_SETTING_ENUM, "How a record is written."},
     {"listen", "", NULL, 0, 0, PM_SETTING_TEXT,
      "Where panicmond serves its status page and metrics: host:port, or a port of this machine."},
+    {"metrics.targets", "auto", "auto always never", 0, 0, PM_SETTING_ENUM,
+     "Whether panicmond's metrics hold figures of each monitorable; auto: of up to 5,000."},
+    {"metrics.compat", "", "parity w3f", 0, 0, PM_SETTING_LIST,
+     "Other programs under whose names panicmond tells some figures too: parity, w3f."},
 };
 _Static_assert(sizeof settings_known / sizeof settings_known[0] == PM_SETTINGS,
                "PM_SETTINGS counts the table");

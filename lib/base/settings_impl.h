@@ -8,7 +8,7 @@
 #include "base/settings.h"
 
 /* How many settings there are; the table in settings.c has as many. */
-#define PM_SETTINGS 32
+#define PM_SETTINGS 34
 
 typedef enum pm_setting_type {
     PM_SETTING_TEXT,

@@ -25,7 +25,7 @@
     X(lag_us_p99)                                                                                  \
     X(lag_us_max)
 
-#define LATER_FIGURES(X) X(messages_dropped_superseded)
+#define LATER_FIGURES(X) X(messages_dropped_superseded) X(round_us_sum) X(lag_us_sum)
 
 #define ALL_FIGURES(X)                                                                             \
     PM_FIGURES(X) MESSAGE_FIGURES(X) PM_FIGURES_MORE(X) TIME_FIGURES(X) LATER_FIGURES(X)
@@ -43,8 +43,17 @@ static const char *const names[figure_count] = {
 #undef PM_X
 };
 
+/* Histograms are told in steps of powers of two: from 2^STEP_FIRST microseconds, a quarter of a
+ * millisecond, to a minute; the last step holds all. */
+#define STEP_FIRST 8
+#define STEPS      20
+
+static const char *const histogram_names[] = {"round_us", "lag_us"};
+enum { HISTOGRAMS = sizeof histogram_names / sizeof *histogram_names };
+
 struct panicmon_stats {
     int64_t values[figure_count];
+    int64_t steps[HISTOGRAMS][STEPS];
 };
 
 /* Confirmed and dropped are read before produced, so that waiting is never negative. */
@@ -82,8 +91,14 @@ panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime, panicmon_st
     PM_FIGURES(PM_X)
     PM_FIGURES_MORE(PM_X)
 #undef PM_X
-    read_times(&runtime->figures.round_us, &stats->values[figure_round_us_p50]);
-    read_times(&runtime->figures.lag_us, &stats->values[figure_lag_us_p50]);
+    const pm_histogram *const histograms[HISTOGRAMS] = {&runtime->figures.round_us,
+                                                        &runtime->figures.lag_us};
+    for (size_t i = 0; i < HISTOGRAMS; i++) {
+        int64_t *steps = stats->steps[i];
+        read_times(histograms[i], &stats->values[figure_round_us_p50 + 4 * i]);
+        stats->values[figure_round_us_sum + i] = atomic_load(&histograms[i]->sum);
+        steps[STEPS - 1] = pm_histogram_below(histograms[i], STEP_FIRST, STEPS - 1, steps);
+    }
     if (runtime->sink != NULL) {
         read_messages(runtime->sink->shown, stats->values);
     }
@@ -113,6 +128,28 @@ panicmon_err panicmon_stats_at(const panicmon_stats *stats, size_t i, const char
     }
     if (out != NULL) {
         *out = stats->values[i];
+    }
+    return PANICMON_OK;
+}
+
+panicmon_err panicmon_stats_step(const panicmon_stats *stats, const char *name, size_t i,
+                                 int64_t *bound, int64_t *count)
+{
+    size_t at = 0;
+    while (at < HISTOGRAMS && strcmp(histogram_names[at], name) != 0) {
+        at++;
+    }
+    if (at == HISTOGRAMS) {
+        return PANICMON_ERR_NOENT;
+    }
+    if (i >= STEPS) {
+        return PANICMON_ERR_INVAL;
+    }
+    if (bound != NULL) {
+        *bound = i == STEPS - 1 ? INT64_MAX : INT64_C(1) << (STEP_FIRST + i);
+    }
+    if (count != NULL) {
+        *count = stats->steps[at][i];
     }
     return PANICMON_OK;
 }

@@ -1,8 +1,6 @@
 /* figures.c: histograms; see figures.h. Any thread. */
 #include "exec/figures.h"
 
-#include <stddef.h>
-
 /* Values below two times PM_HISTOGRAM_STEPS have a bucket each. */
 static size_t bucket_of(uint64_t value)
 {
@@ -31,6 +29,7 @@ void pm_histogram_add(pm_histogram *histogram, int64_t value)
     value = value < 0 ? 0 : value;
     atomic_fetch_add_explicit(&histogram->buckets[bucket_of((uint64_t)value)], 1,
                               memory_order_relaxed);
+    atomic_fetch_add_explicit(&histogram->sum, value, memory_order_relaxed);
     while (value > max && !atomic_compare_exchange_weak(&histogram->max, &max, value)) {
     }
 }
@@ -53,4 +52,20 @@ int64_t pm_histogram_percentile(const pm_histogram *histogram, int percent)
         }
     }
     return total > 0 ? max : 0;
+}
+
+int64_t pm_histogram_below(const pm_histogram *histogram, size_t first, size_t n, int64_t *counts)
+{
+    int64_t seen = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < PM_HISTOGRAM_SIZE; i++) {
+        while (at < n && top_of(i) >= INT64_C(1) << (first + at)) {
+            counts[at++] = seen; /* powers of two are where buckets begin */
+        }
+        seen += atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
+    }
+    for (; at < n; at++) {
+        counts[at] = seen;
+    }
+    return seen;
 }

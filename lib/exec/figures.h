@@ -4,6 +4,7 @@
 #define PM_FIGURES_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Name in panicmon_runtime_stats(), member. Append only. */
@@ -39,6 +40,7 @@
 typedef struct pm_histogram {
     atomic_int_fast64_t buckets[PM_HISTOGRAM_SIZE];
     atomic_int_fast64_t max;
+    atomic_int_fast64_t sum;
 } pm_histogram;
 
 typedef struct pm_figures {
@@ -53,5 +55,8 @@ typedef struct pm_figures {
 void pm_histogram_add(pm_histogram *histogram, int64_t value);
 /* The least value that `percent` of all were not above, rounded up to a step; 0: none yet. */
 int64_t pm_histogram_percentile(const pm_histogram *histogram, int percent);
+/* Fills `counts[i]` with how many values were below 2 to the power of `first + i`, exactly, and
+ * returns how many there are at all, which is no less. `first` is 3 at least. */
+int64_t pm_histogram_below(const pm_histogram *histogram, size_t first, size_t n, int64_t *counts);
 
 #endif

@@ -225,6 +225,8 @@ __attribute__((visibility("default"))) panicmon_err panicmon_stats_get(const pan
                                              int64_t *out);
 __attribute__((visibility("default"))) panicmon_err panicmon_stats_at(const panicmon_stats *stats, size_t i,
                                             const char **name, int64_t *out);
+__attribute__((visibility("default"))) panicmon_err panicmon_stats_step(const panicmon_stats *stats, const char *name,
+                                              size_t i, int64_t *bound, int64_t *count);
 __attribute__((visibility("default"))) void panicmon_stats_free(panicmon_stats *stats);
 typedef struct panicmon_manager panicmon_manager;
 __attribute__((visibility("default"))) panicmon_err panicmon_manager_new(panicmon_manager **out, panicmon_runtime *runtime,

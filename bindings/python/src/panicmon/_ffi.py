@@ -326,6 +326,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "panicmon_runtime_stats": (Err, Runtime, POINTER(Stats)),
     "panicmon_stats_get": (Err, Stats, Text, POINTER(c_int64)),
     "panicmon_stats_at": (Err, Stats, c_size_t, POINTER(Text), POINTER(c_int64)),
+    "panicmon_stats_step": (Err, Stats, Text, c_size_t, POINTER(c_int64), POINTER(c_int64)),
     "panicmon_stats_free": (None, Stats),
     # starter.h
     "panicmon_starter_new": (Err, POINTER(Starter), POINTER(StrategyOps), c_void_p),

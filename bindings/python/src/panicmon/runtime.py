@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
 import select
 import weakref
 from ctypes import byref, c_char_p, c_int, c_int64, string_at
-from typing import Any, AsyncIterator, Callable, Dict, Iterator, Mapping, Optional, Union
+from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Union
 
 from . import _core, _ffi
 from ._core import Handle, Json, call, callback, decode, encode, encode_json, failed, objects
@@ -367,6 +369,25 @@ class Runtime(Handle):
             status = lib.panicmon_stats_get(out, encode(name), byref(value))
             _core.raise_code(status, f"no figure {name!r}")
             return value.value
+        finally:
+            lib.panicmon_stats_free(out)
+
+    def histogram(self, name: str) -> List[Tuple[float, int]]:
+        """Of "round_us" (how long rounds took) or "lag_us" (how long after its time a round
+        began): pairs of seconds and how many stayed below; the last holds all, below infinity."""
+        out = _ffi.Stats()
+        with self._use() as pointer:
+            _core.raise_code(lib.panicmon_runtime_stats(pointer, byref(out)))
+        try:
+            steps: List[Tuple[float, int]] = []
+            bound, count = c_int64(), c_int64()
+            while not steps or steps[-1][0] != math.inf:
+                status = lib.panicmon_stats_step(
+                    out, encode(name), len(steps), byref(bound), byref(count))
+                _core.raise_code(status, f"no histogram {name!r}")
+                last = bound.value == 2**63 - 1
+                steps.append((math.inf if last else bound.value / 1e6, count.value))
+            return steps
         finally:
             lib.panicmon_stats_free(out)
 
