@@ -338,6 +338,20 @@ class MessagesTest(Case):
         with self.assertRaises(panicmon.PanicmonError):
             panicmon.Sink.amqp(panicmon.Settings())
 
+    def test_histograms(self):
+        with panicmon.Runtime(settings={"rounds": 3}) as runtime:
+            with panicmon.MonitorStarter(Greetings(), runtime) as starter:
+                starter.parse_and_start({"id": "a", "whom": "x"}).close()
+                runtime.wait_idle(SECONDS)
+            for name in ("round_us", "lag_us"):
+                steps = runtime.histogram(name)
+                self.assertEqual(steps[-1], (float("inf"), 3))
+                self.assertEqual(steps, sorted(steps))
+                self.assertEqual([n for _, n in steps], sorted(n for _, n in steps))
+                self.assertGreaterEqual(runtime.stat(name + "_sum"), 0)
+            with self.assertRaises(panicmon.NotFound):
+                runtime.histogram("nothing")
+
     def test_stats(self):
         with panicmon.Runtime() as runtime:
             figures = runtime.stats()
@@ -433,7 +447,8 @@ class RoundTest(Case):
 
         try:
             with panicmon.Runtime(settings={"rounds": 1}) as runtime:
-                with panicmon.MonitorStarter(Steps(step), runtime) as starter:
+                # A request has as long as a round may take.
+                with panicmon.MonitorStarter(Steps(step, period=2.0), runtime) as starter:
                     starter.parse_and_start({"id": "a"}).close()
                 runtime.wait_idle(SECONDS)
         finally:
@@ -512,7 +527,15 @@ class ConfigTest(Case):
 
         with panicmon.Registry() as registry:
             registry.add("k", Off())
-            self.assertEqual(registry.check("k", {"a": {"x": 1}}), ([], 0))
+            with self.assertLogs("panicmon", "INFO") as logged:
+                self.assertEqual(registry.check("k", {"a": {"x": 1}}), ([], 0))
+            self.assertEqual(len(logged.records), 1)
+            self.assertIn("entry 'a' of k is switched off", logged.output[0])
+            with panicmon.Runtime(registry) as runtime, panicmon.Manager(runtime) as manager:
+                with self.assertLogs("panicmon", "INFO") as logged:
+                    manager.apply("k", {"a": {"x": 1}})
+                self.assertIn("entry 'a' of k is switched off", "\n".join(logged.output))
+                self.assertEqual(len(manager), 0)
         with panicmon.MonitorStarter(Off()) as starter:
             with self.assertRaises(panicmon.StateError):
                 starter.parse_and_start({"id": "a"})

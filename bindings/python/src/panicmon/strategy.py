@@ -109,8 +109,9 @@ class Strategy(abc.ABC):
 
     @abc.abstractmethod
     def parse(self, config: Config) -> Any:
-        """Checks a config and gives what start() needs; None: the config is fine and asks for no
-        monitor. ValueError, KeyError, TypeError and config.fault() say that it is bad."""
+        """Checks a config and gives what start() needs. ValueError, KeyError, TypeError and
+        config.fault() say that it is bad. None says that it is fine and asks for no monitor: the
+        entry is switched off, which is logged. So do not forget to return something."""
 
     @abc.abstractmethod
     def start(self, parsed: Any) -> Monitor:
@@ -236,6 +237,8 @@ def _parse(user: Optional[int], pointer: Any, out: Any, err: Any) -> int:
             where = f"{config.routing_key}: entry '{config.id}'"
             parsed = objects.get(user).strategy.parse(config)
             if parsed is None:
+                _core.logger.info("entry '%s' of %s is switched off: parse() gave None",
+                                  config.id, config.routing_key)
                 return ErrorCode.ERR_STATE
             out[0] = objects.put(parsed)
             return ErrorCode.OK
