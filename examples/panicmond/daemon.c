@@ -14,6 +14,7 @@
 #include <panicmon/panicmon.h>
 
 #include "clock.h"
+#include "limits.h"
 #include "notify.h"
 #include "watchdog.h"
 #include "output.h"
@@ -26,6 +27,8 @@
 #define STOP_MS 1600
 /* How often a daemon that waits for the end of all rounds looks. */
 #define IDLE_MS 20
+/* How often it looks whether the broker sent more configs than there may be files open. */
+#define LIMITS_MS 60000
 
 typedef struct daemon {
     const options *options;
@@ -37,6 +40,8 @@ typedef struct daemon {
     panicmon_manager *manager;
     int signals;
     int code;
+    int64_t limits_ms; /* when it looks again, clock_mono_ms() */
+    bool short_of_files;
     bool refused; /* some config was not taken */
     bool over;
 } panicmond;
@@ -111,6 +116,39 @@ static void log_figures(panicmond *d)
     free(line);
 }
 
+/* ---- open files ---- */
+
+static void raise_limits(panicmond *d)
+{
+    char line[256];
+    if (limits_raise(line, sizeof line)) {
+        say(d, PANICMON_LOG_INFO, "%s", line);
+    }
+}
+
+/* Tells once when there came to be more monitorables than files may be open. */
+static void check_limits(panicmond *d)
+{
+    char line[512];
+    bool falls_short =
+        limits_fall_short(&d->setup, panicmon_manager_count(d->manager), line, sizeof line);
+    if (falls_short && !d->short_of_files) {
+        say(d, PANICMON_LOG_WARNING, "%s", line);
+    }
+    d->short_of_files = falls_short;
+}
+
+/* Gives the milliseconds until it must be called again. */
+static int tick_limits(panicmond *d)
+{
+    int64_t now = clock_mono_ms();
+    if (now >= d->limits_ms) {
+        check_limits(d);
+        d->limits_ms = now + LIMITS_MS;
+    }
+    return (int)(d->limits_ms - now);
+}
+
 /* ---- start ---- */
 
 static void print_fault(void *user, const char *message)
@@ -165,7 +203,8 @@ static void apply_configs(panicmond *d)
     if (d->refused) {
         say(d, PANICMON_LOG_ERROR, "some configs were not taken: %s", reason(status, err));
     }
-    page_refused(d->page, d->refused);
+    page_configured(d->page, d->setup.configs, d->refused);
+    check_limits(d);
     panicmon_error_free(err);
 #ifdef __GLIBC__
     (void)malloc_trim(
@@ -227,6 +266,7 @@ static bool start(panicmond *d)
         d->code = EXIT_USAGE;
         return false;
     }
+    raise_limits(d);
     if (setup_get(&d->setup, "listen")[0] != '\0' &&
         (d->page = page_open(&d->setup, d->output.log)) == NULL) {
         d->code = EXIT_USAGE;
@@ -280,8 +320,10 @@ static void compare_settings(panicmond *d, const setup *now)
 static void reload(panicmond *d)
 {
     setup now;
+    page_reload_begin(d->page);
     if (d->options->file == NULL) {
         say(d, PANICMON_LOG_INFO, "no configuration file to read again: none was given with -c");
+        page_configured(d->page, d->setup.configs, d->refused);
         return;
     }
     notify_reloading();
@@ -298,6 +340,7 @@ static void reload(panicmond *d)
             panicmon_manager_count(d->manager));
     } else {
         say(d, PANICMON_LOG_ERROR, "%s has faults: the old configs stay", d->options->file);
+        page_misconfigured(d->page);
     }
     notify("READY=1");
 }
@@ -365,10 +408,12 @@ static void watch(panicmond *d)
         int wait = draw(d);
         int tick = page_tick(d->page);
         int bark = watchdog_tick(&dog, d->runtime);
+        int files = tick_limits(d);
         /* Rows that change while the next drawing is not due yet must not wake us again. */
         on[ROWS].fd = d->output.table != NULL && wait > IDLE_MS ? table_fd(d->output.table) : -1;
         wait = tick >= 0 && (wait < 0 || tick < wait) ? tick : wait;
         wait = bark >= 0 && (wait < 0 || bark < wait) ? bark : wait;
+        wait = wait < 0 || files < wait ? files : wait;
         if (poll(on, COUNT, wait) < 0) {
             continue; /* a signal: its number waits in the pipe */
         }

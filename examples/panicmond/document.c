@@ -204,7 +204,7 @@ static void read_result(json_t *result, sample *out)
     out->era = number(data, "current_era");
     out->session = number(data, "current_session");
     out->peers = number(ours, "peers");
-    out->syncing = json_is_true(json_object_get(health, "isSyncing"));
+    out->syncing = answer(health, "isSyncing");
     copy_text(out->version, sizeof out->version, json_object_get(ours, "node_version"));
     read_runtime(ours, out);
     if (out->chain[0] == '\0') {
@@ -237,6 +237,7 @@ bool document_read_sample(const char *body, size_t len, sample *out)
                     .peers = UNKNOWN,
                     .era = UNKNOWN,
                     .session = UNKNOWN,
+                    .syncing = -1,
                     .active = -1,
                     .elected = -1,
                     .disabled = -1};

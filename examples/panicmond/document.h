@@ -30,7 +30,7 @@ typedef struct sample {
     int64_t peers;
     int64_t era;
     int64_t session;
-    bool syncing;
+    int syncing;
     int validator;
     int active;
     int elected;

@@ -121,7 +121,7 @@ static void make_cell(char *out, int column, const view *view, const row *row)
     } else if (sample->error != 0) {
         (void)snprintf(out, CELL, "%d %s", sample->error, sample->message);
     } else {
-        (void)strcpy(out, sample->syncing ? "syncing" : "ok");
+        (void)strcpy(out, sample->syncing > 0 ? "syncing" : "ok");
     }
 }
 
@@ -179,7 +179,7 @@ static void end_line(FILE *to, const view *view)
 
 static const char *state_colour(const sample *sample)
 {
-    return sample->error != 0 ? "\033[31m" : sample->syncing ? "\033[33m" : "\033[32m";
+    return sample->error != 0 ? "\033[31m" : sample->syncing > 0 ? "\033[33m" : "\033[32m";
 }
 
 /* `row` NULL: the titles. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "limits.h"
 #include "options.h"
 #include "setup.h"
 
@@ -31,9 +32,14 @@ static int check_config(const options *options)
 {
     setup checked;
     size_t faults = 0;
+    char line[512];
     if (setup_load(&checked, options, true, count_fault, &faults) != PANICMON_OK) {
         fprintf(stderr, "panicmond: %zu %s\n", faults, faults == 1 ? "fault" : "faults");
         return EXIT_USAGE;
+    }
+    (void)limits_raise(line, sizeof line);
+    if (limits_fall_short(&checked, checked.monitorables, line, sizeof line)) {
+        fprintf(stderr, "panicmond: warning, not a fault: %s\n", line);
     }
     printf("no faults; %zu %s would be started\n", checked.monitorables,
            checked.monitorables == 1 ? "monitor" : "monitors");

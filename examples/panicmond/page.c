@@ -10,17 +10,24 @@
 #include "clock.h"
 #include "listen.h"
 #include "metrics.h"
+#include "reload.h"
 #include "server.h"
 #include "status.h"
 #include "vitals.h"
 
 #define TICK_MS 1000
 #define JSON    "application/json; charset=utf-8"
+#define TEXT    "text/plain; charset=utf-8"
+/* With more monitorables than that their figures are left out, unless they are asked for. */
+#define TARGETS_MAX 5000
 
 struct page {
     store *store;
     vitals *vitals;
+    reload *reload;
     server *server;
+    enum { TARGETS_AUTO, TARGETS_ALWAYS, TARGETS_NEVER } targets;
+    unsigned compat; /* METRICS_PARITY, METRICS_W3F */
     int64_t stale_ms[KINDS];
     int64_t tick_ms; /* the last */
 };
@@ -62,44 +69,117 @@ static uint64_t seen_change(const server_request *request, int64_t started_ms)
     return strtoull(end + 1, NULL, 10);
 }
 
-/* The head of the pages that show monitorables: all of them, or what changed. */
-static void answer_monitorables(page *page, const server_request *request, bool metrics,
-                                answer *out)
+static void answer_text(answer *out, unsigned status, const char *text)
+{
+    *out = (answer){.status = status, .type = TEXT, .text = text, .len = strlen(text)};
+}
+
+static void answer_status(page *page, const server_request *request, answer *out)
 {
     char *text = NULL;
     size_t len = 0;
     report report;
     snapshot snapshot = {0};
-    bool open = metrics && metrics_wants_openmetrics(server_header(request, "Accept"));
     vitals_report(page->vitals, &report);
-    uint64_t since = metrics ? 0 : seen_change(request, report.started_ms);
+    uint64_t since = seen_change(request, report.started_ms);
     FILE *to = store_take(page->store, since, &snapshot) ? open_answer(out, &text, &len) : NULL;
-    if (to == NULL) {
-        out->status = 500;
-    } else {
-        out->status = 200;
-        if (metrics) {
-            metrics_write(to, open, &report, &snapshot, page->stale_ms);
-        } else {
-            status_write(to, &report, &snapshot, page->stale_ms);
-        }
-        close_answer(out, to, &text, &len,
-                     !metrics ? JSON
-                     : open   ? METRICS_OPENMETRICS
-                              : METRICS_PROMETHEUS);
+    out->status = to == NULL ? 500 : 200;
+    if (to != NULL) {
+        status_write(to, &report, &snapshot, page->stale_ms);
+        close_answer(out, to, &text, &len, JSON);
     }
     store_release(&snapshot);
     report_clear(&report);
 }
 
-static void answer_metrics(page *page, const server_request *request, answer *out)
+/* ---- metrics ---- */
+
+static metrics_wish wish_of(const page *page, const server_request *request)
 {
-    answer_monitorables(page, request, true, out);
+    return (metrics_wish){.openmetrics =
+                              metrics_wants_openmetrics(server_header(request, "Accept")),
+                          .targets = true,
+                          .compat = page->compat,
+                          .stale_ms = page->stale_ms};
 }
 
-static void answer_status(page *page, const server_request *request, answer *out)
+static const char *type_of(const metrics_wish *wish)
 {
-    answer_monitorables(page, request, false, out);
+    return wish->openmetrics ? METRICS_OPENMETRICS : METRICS_PROMETHEUS;
+}
+
+static void answer_metrics(page *page, const server_request *request, answer *out)
+{
+    char *text = NULL;
+    size_t len = 0;
+    report report;
+    snapshot snapshot = {0};
+    metrics_wish wish = wish_of(page, request);
+    vitals_report(page->vitals, &report);
+    FILE *to = store_take(page->store, 0, &snapshot) ? open_answer(out, &text, &len) : NULL;
+    out->status = to == NULL ? 500 : 200;
+    if (to != NULL) {
+        wish.targets = page->targets == TARGETS_ALWAYS ||
+                       (page->targets == TARGETS_AUTO && snapshot.count <= TARGETS_MAX);
+        metrics_write(to, &wish, &report, &snapshot);
+        close_answer(out, to, &text, &len, type_of(&wish));
+    }
+    store_release(&snapshot);
+    report_clear(&report);
+}
+
+/* One monitorable, by id or by name; several when they are called the same. */
+static void answer_probe(page *page, const server_request *request, answer *out)
+{
+    char *text = NULL;
+    size_t len = 0;
+    snapshot snapshot = {0};
+    metrics_wish wish = wish_of(page, request);
+    const char *target = server_query(request, "target");
+    if (target == NULL || target[0] == '\0') {
+        answer_text(out, 400, "say which: /probe?target=ID, or its name\n");
+        return;
+    }
+    if (!store_pick(page->store, target, &snapshot)) {
+        out->status = 500;
+    } else if (snapshot.count == 0) {
+        answer_text(out, 404, "no monitorable has that id or name\n");
+    } else {
+        FILE *to = open_answer(out, &text, &len);
+        if (to != NULL) {
+            out->status = 200;
+            metrics_write_probe(to, &wish, &snapshot);
+            close_answer(out, to, &text, &len, type_of(&wish));
+        }
+    }
+    store_release(&snapshot);
+}
+
+/* ---- reload ---- */
+
+/* A page of another site may send a POST too, but not without saying where it comes from. */
+static void answer_reload(page *page, const server_request *request, answer *out)
+{
+    if (!server_is_post(request)) {
+        answer_text(out, 405, "reload takes POST\n");
+        out->allow = "POST";
+        return;
+    }
+    if (server_header(request, "Origin") != NULL) {
+        answer_text(out, 403, "reload is not for web pages\n");
+        return;
+    }
+    switch (reload_ask(page->reload)) {
+    case RELOAD_TAKEN:
+        answer_text(out, 200, "the configuration was read again\n");
+        break;
+    case RELOAD_FAULTY:
+        answer_text(out, 500, "the configuration has faults, which the log tells\n");
+        break;
+    default:
+        answer_text(out, 503, "the configuration was not read yet\n");
+        break;
+    }
 }
 
 static void answer_history(page *page, const server_request *request, answer *out)
@@ -174,11 +254,22 @@ static void answer_request(void *user, const server_request *request, answer *ou
         const char *path;
         void (*answer)(page *page, const server_request *request, answer *out);
     } routes[] = {
-        {"/metrics", answer_metrics},        {"/livez", answer_live},
-        {"/healthz", answer_live},           {"/readyz", answer_ready},
-        {"/api/status.json", answer_status}, {"/api/history.json", answer_history},
+        {"/metrics", answer_metrics},
+        {"/probe", answer_probe},
+        {"/livez", answer_live},
+        {"/readyz", answer_ready},
+        {"/healthz", answer_live},
+        {"/-/healthy", answer_live},
+        {"/-/ready", answer_ready},
+        {"/-/reload", answer_reload},
+        {"/api/status.json", answer_status},
+        {"/api/history.json", answer_history},
     };
     const char *path = server_path(request);
+    if (server_is_post(request) && strcmp(path, "/-/reload") != 0) {
+        answer_text(out, 405, "only GET and HEAD\n");
+        return;
+    }
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (strcmp(routes[i].path, path) == 0) {
             routes[i].answer(user, request, out);
@@ -189,11 +280,7 @@ static void answer_request(void *user, const server_request *request, answer *ou
         }
     }
     if (!answer_asset(request, out)) {
-        static const char text[] = "no such page: there are / /metrics /livez /readyz\n";
-        *out = (answer){.status = 404,
-                        .type = "text/plain; charset=utf-8",
-                        .text = text,
-                        .len = sizeof text - 1};
+        answer_text(out, 404, "no such page: there are / /metrics /probe /livez /readyz\n");
     }
 }
 
@@ -245,6 +332,17 @@ static bool serve(page *page, const char *where, panicmon_log *log)
     return true;
 }
 
+static void read_wishes(page *page, const setup *setup)
+{
+    const char *targets = setup_get(setup, "metrics.targets");
+    const char *compat = setup_get(setup, "metrics.compat");
+    page->targets = strcmp(targets, "always") == 0  ? TARGETS_ALWAYS
+                    : strcmp(targets, "never") == 0 ? TARGETS_NEVER
+                                                    : TARGETS_AUTO;
+    page->compat = (strstr(compat, "parity") != NULL ? METRICS_PARITY : 0U) |
+                   (strstr(compat, "w3f") != NULL ? METRICS_W3F : 0U);
+}
+
 page *page_open(const setup *setup, panicmon_log *log)
 {
     bool broker = setup_get(setup, "broker.url")[0] != '\0';
@@ -252,8 +350,10 @@ page *page_open(const setup *setup, panicmon_log *log)
     if (made != NULL) {
         made->store = make_store(setup);
         made->vitals = made->store == NULL ? NULL : vitals_new(made->store, broker);
+        made->reload = reload_new();
+        read_wishes(made, setup);
     }
-    if (made == NULL || made->vitals == NULL) {
+    if (made == NULL || made->vitals == NULL || made->reload == NULL) {
         say(log, PANICMON_LOG_ERROR, "out of memory", "");
         page_close(made);
         return NULL;
@@ -272,6 +372,7 @@ void page_close(page *page)
 {
     if (page != NULL) {
         server_free(page->server);
+        reload_free(page->reload);
         vitals_free(page->vitals);
         store_free(page->store);
         free(page);
@@ -294,13 +395,30 @@ void page_stopping(page *page)
 {
     if (page != NULL) {
         vitals_stop(page->vitals);
+        reload_end(page->reload);
     }
 }
 
-void page_refused(page *page, bool refused)
+void page_reload_begin(page *page)
 {
     if (page != NULL) {
-        vitals_refused(page->vitals, refused);
+        reload_begin(page->reload);
+    }
+}
+
+void page_configured(page *page, const char *configs, bool refused)
+{
+    if (page != NULL) {
+        vitals_configured(page->vitals, configs, refused);
+        reload_done(page->reload, !refused);
+    }
+}
+
+void page_misconfigured(page *page)
+{
+    if (page != NULL) {
+        vitals_misconfigured(page->vitals);
+        reload_done(page->reload, false);
     }
 }
 

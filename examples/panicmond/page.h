@@ -23,8 +23,12 @@ store *page_store(page *page);
 void page_started(page *page, panicmon_runtime *runtime, panicmon_manager *manager);
 void page_stopping(page *page);
 
-/* Whether some config was not taken when they were applied last. */
-void page_refused(page *page, bool refused);
+/* The configuration is about to be read again. */
+void page_reload_begin(page *page);
+/* The configs were applied, at the start or after that; whether some were refused. */
+void page_configured(page *page, const char *configs, bool refused);
+/* The configuration has faults and was not taken. */
+void page_misconfigured(page *page);
 
 /* Gives the milliseconds until it must be called again, -1: never. */
 int page_tick(page *page);

@@ -24,6 +24,7 @@
 struct server_request {
     struct MHD_Connection *connection;
     const char *path;
+    bool post;
 };
 
 typedef struct client {
@@ -45,6 +46,11 @@ struct server {
 const char *server_path(const server_request *request)
 {
     return request->path;
+}
+
+bool server_is_post(const server_request *request)
+{
+    return request->post;
 }
 
 const char *server_query(const server_request *request, const char *name)
@@ -168,7 +174,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, const answ
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
     }
     if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+                                      answer->allow != NULL ? answer->allow : "GET, HEAD");
     }
     enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
@@ -197,11 +204,13 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 {
     static char seen; /* its address says that the headers were looked at */
     server *server = user;
+    bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
     (void)version;
     (void)body;
     if (*context == NULL) {
         *context = &seen;
-        if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        if (!post && strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
+            strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
             return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         }
         return has_body(connection)
@@ -211,7 +220,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     if (*body_len > 0) {
         return MHD_NO;
     }
-    const server_request request = {.connection = connection, .path = path};
+    const server_request request = {.connection = connection, .path = path, .post = post};
     answer answer = {.status = MHD_HTTP_NOT_FOUND};
     mark(server, connection, true);
     server->answer(server->user, &request, &answer);

@@ -108,6 +108,13 @@ void signals_last_words(const char *bytes)
     atomic_store(&last_words, bytes);
 }
 
+void signals_reload(void)
+{
+    const unsigned char byte = SIGHUP;
+    ssize_t wrote = write(pipe_ends[1], &byte, 1);
+    (void)wrote; /* full: as many signals wait already */
+}
+
 int signals_next(void)
 {
     unsigned char byte;

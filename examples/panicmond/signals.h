@@ -18,6 +18,9 @@ void signals_last_words(const char *bytes);
 /* Ends the process at once, with the last words. */
 void signals_leave(int code) __attribute__((noreturn));
 
+/* As if SIGHUP had come. Any thread. */
+void signals_reload(void);
+
 /* The next signal that came, 0 when there is none. */
 int signals_next(void);
 

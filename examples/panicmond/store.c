@@ -16,6 +16,8 @@
 #define FORGET 20
 /* What a round may take beyond its period before it is missed. */
 #define GRACE_MS 5000
+/* PANIC's code of a node that cannot be reached. */
+#define CODE_DOWN 5015
 
 const char *kind_name(kind kind)
 {
@@ -75,6 +77,7 @@ static kept *add(store *store, kind kind, const labels *labels)
                                 .peers = UNKNOWN,
                                 .era = UNKNOWN,
                                 .session = UNKNOWN,
+                                .syncing = -1,
                                 .validator = -1,
                                 .active = -1,
                                 .elected = -1,
@@ -179,6 +182,11 @@ static void take_figures(monitorable *at, const sample *got)
     at->slashed += got->slashed;
 }
 
+static outcome outcome_of(const sample *got)
+{
+    return got->error == 0 ? OUTCOME_OK : got->error == CODE_DOWN ? OUTCOME_DOWN : OUTCOME_ERROR;
+}
+
 static void take_sample(store *store, const sample *got)
 {
     const labels labels = {.id = got->id,
@@ -189,6 +197,7 @@ static void take_sample(store *store, const sample *got)
                            .runtime = got->runtime};
     int64_t now = clock_wall_ms();
     pthread_mutex_lock(&store->lock);
+    store->checks[got->kind][outcome_of(got)]++;
     kept *at = store_find(store, got->kind, &labels);
     if (at != NULL) {
         monitorable *entry = &at->entry;
@@ -229,18 +238,48 @@ panicmon_err store_message(void *user, const char *exchange, const char *routing
 
 /* ---- looking ---- */
 
+/* Under the lock; there is room. */
+static void copy(const kept *from, snapshot *out)
+{
+    labels_hold(from->entry.labels);
+    text_hold(from->entry.message);
+    out->entries[out->count++] = from->entry;
+}
+
 bool store_take(store *store, uint64_t since, snapshot *out)
 {
     pthread_mutex_lock(&store->lock);
     bool full = since == 0 || since < store->removal || since > store->change;
     *out = (snapshot){.change = store->change, .full = full};
+    memcpy(out->checks, store->checks, sizeof out->checks);
     out->entries = malloc((store->count + 1) * sizeof *out->entries);
     for (size_t i = 0; out->entries != NULL && i < store->count; i++) {
         const kept *at = store->entries[i];
         if (full || at->entry.change > since) {
-            labels_hold(at->entry.labels);
-            text_hold(at->entry.message);
-            out->entries[out->count++] = at->entry;
+            copy(at, out);
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return out->entries != NULL;
+}
+
+static bool is_called(const kept *at, const char *which)
+{
+    return strcmp(at->entry.labels->id, which) == 0 || strcmp(at->entry.labels->name, which) == 0;
+}
+
+bool store_pick(store *store, const char *which, snapshot *out)
+{
+    size_t count = 0;
+    *out = (snapshot){0};
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < store->count; i++) {
+        count += is_called(store->entries[i], which);
+    }
+    out->entries = malloc((count + 1) * sizeof *out->entries);
+    for (size_t i = 0; out->entries != NULL && i < store->count; i++) {
+        if (is_called(store->entries[i], which)) {
+            copy(store->entries[i], out);
         }
     }
     pthread_mutex_unlock(&store->lock);

@@ -22,7 +22,7 @@ typedef struct monitorable {
     const labels *labels;
     const char *message; /* of the last error, "" when the last sample was none */
     int error;           /* as in sample */
-    bool syncing;
+    int syncing;
     int validator, active, elected, disabled;
     int64_t best, target, finalized, peers, era, session;
     double slashed;   /* since the daemon runs */
@@ -33,12 +33,16 @@ typedef struct monitorable {
     int64_t since_ms; /* when it began to give results, or errors */
 } monitorable;
 
+/* What a sample comes to: a result, a node that is away, another error. */
+typedef enum outcome { OUTCOME_OK, OUTCOME_DOWN, OUTCOME_ERROR, OUTCOMES } outcome;
+
 /* Copies of entries in the order they came. */
 typedef struct snapshot {
     monitorable *entries;
     size_t count;
-    uint64_t change; /* the last that is in it */
-    bool full;       /* all entries, not only those that changed */
+    uint64_t change;                 /* the last that is in it */
+    bool full;                       /* all entries, not only those that changed */
+    int64_t checks[KINDS][OUTCOMES]; /* samples that ever came, also of what is gone */
 } snapshot;
 
 typedef struct history {
@@ -61,6 +65,8 @@ panicmon_err store_message(void *user, const char *exchange, const char *routing
 /* The entries that changed after `since`, all when 0 or when some were removed since then. False
  * without memory. */
 bool store_take(store *store, uint64_t since, snapshot *out);
+/* Those with that id or name. False without memory. */
+bool store_pick(store *store, const char *which, snapshot *out);
 void store_release(snapshot *snapshot);
 
 /* The history of the entry with that number; false when there is none. */

@@ -26,6 +26,7 @@ struct store {
     void *tree; /* the same, by kind, chain and id: tsearch(3) */
     uint32_t last_number;
     uint64_t change;
+    int64_t checks[KINDS][OUTCOMES];
     uint64_t removal; /* the last change that removed something */
     char **groups;    /* names of lists; number n stands at n - 1 */
     size_t group_count;

@@ -30,6 +30,9 @@ struct vitals {
     panicmon_runtime *runtime;
     panicmon_manager *manager;
     bool refused;
+    bool config_good;
+    int64_t config_ms;
+    uint32_t config_hash;
     bool first_rounds; /* all are done; stays so */
     int64_t tick_ms;
     int64_t progress_ms; /* rounds went on, or there were none to do */
@@ -81,10 +84,33 @@ void vitals_stop(vitals *vitals)
     pthread_mutex_unlock(&vitals->lock);
 }
 
-void vitals_refused(vitals *vitals, bool refused)
+/* FNV-1a. */
+static uint32_t hash_of(const char *text)
 {
+    uint32_t hash = 2166136261U;
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (unsigned char)*text) * 16777619U;
+    }
+    return hash;
+}
+
+void vitals_configured(vitals *vitals, const char *configs, bool refused)
+{
+    uint32_t hash = hash_of(configs);
     pthread_mutex_lock(&vitals->lock);
     vitals->refused = refused;
+    vitals->config_good = !refused;
+    vitals->config_hash = hash;
+    if (!refused) {
+        vitals->config_ms = clock_wall_ms();
+    }
+    pthread_mutex_unlock(&vitals->lock);
+}
+
+void vitals_misconfigured(vitals *vitals)
+{
+    pthread_mutex_lock(&vitals->lock);
+    vitals->config_good = false;
     pthread_mutex_unlock(&vitals->lock);
 }
 
@@ -204,6 +230,9 @@ void vitals_report(vitals *vitals, report *out)
                     .uptime_ms = now - vitals->start_mono_ms,
                     .broker = vitals->broker,
                     .refused = vitals->refused,
+                    .config_good = vitals->config_good,
+                    .config_ms = vitals->config_ms,
+                    .config_hash = vitals->config_hash,
                     .stats = take_stats(vitals)};
     if (out->stats != NULL) {
         out->monitorables = (int64_t)panicmon_manager_count(vitals->manager);

@@ -24,6 +24,9 @@ typedef struct report {
     char ready_reason[160]; /* likewise */
     bool broker;            /* messages go to one */
     bool refused;           /* some config was not taken */
+    bool config_good;       /* the configuration was read and taken without a fault, last time */
+    int64_t config_ms;      /* when it last was, since the Unix epoch; 0: never */
+    uint32_t config_hash;   /* of the configs that were taken then */
 } report;
 
 /* `store` is borrowed. NULL without memory. */
@@ -34,8 +37,10 @@ void vitals_free(vitals *vitals);
 void vitals_start(vitals *vitals, panicmon_runtime *runtime, panicmon_manager *manager);
 void vitals_stop(vitals *vitals);
 
-/* Whether some config was refused when they were applied last. */
-void vitals_refused(vitals *vitals, bool refused);
+/* The configs were applied; whether some of them were refused. */
+void vitals_configured(vitals *vitals, const char *configs, bool refused);
+/* The configuration has faults and was not taken. */
+void vitals_misconfigured(vitals *vitals);
 
 /* The main thread still turns. To be called every second. */
 void vitals_tick(vitals *vitals);

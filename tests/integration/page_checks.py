@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""page_checks.py URL daemon|feed [COUNT]: checks what panicmond serves over HTTP, with nothing but
+"""page_checks.py URL daemon|feed|auto|compat [COUNT]: checks what panicmond serves over HTTP, with nothing but
 the standard library. The last line says how many checks hold; returns 1 when one does not."""
 import http.client
 import json
@@ -60,6 +60,7 @@ def check_http():
     for path, kind in [("/", "text/html"), ("/page.css", "text/css"), ("/main.js", "text/javascript"),
                        ("/icon.svg", "image/svg+xml"), ("/livez", "application/json"),
                        ("/healthz", "application/json"), ("/readyz", "application/json"),
+                       ("/-/healthy", "application/json"), ("/-/ready", "application/json"),
                        ("/api/status.json", "application/json"), ("/api/history.json", "application/json"),
                        ("/metrics", "text/plain")]:
         answer, text = get(path)
@@ -91,6 +92,12 @@ def check_http():
         answer, _ = get("/", method)
         check(f"{method} is refused", answer.status == 405 and answer.getheader("Allow") == "GET, HEAD",
               answer.status)
+    answer, _ = get("/-/reload")
+    check("a reload is no GET", answer.status == 405 and answer.getheader("Allow") == "POST", answer.status)
+    answer, _ = get("/-/reload", "POST", Origin="http://elsewhere.example")
+    check("a reload is not for web pages", answer.status == 403, answer.status)
+    for path, wanted in [("/probe", 400), ("/probe?target=", 400), ("/probe?target=no-such-thing", 404)]:
+        check(f"{path} is {wanted}", get(path)[0].status == wanted)
     for path in ["/nothing", "//", "/index.html", "/page/page.css", "/../../../../etc/passwd",
                  "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc%2fpasswd", "/main.js/", "/main.js%00",
                  "/main.js%00.css", "/metrics/", "/" + "a" * 3000]:
@@ -109,7 +116,7 @@ def check_bad_requests():
     check("a huge path", status_of(b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n") in (0, 400, 414, 431))
     check("a body", status_of(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello") == 413)
     check("a body without end", status_of(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n") == 413)
-    check("a huge upload", status_of(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 100000) in (0, 405))
+    check("a huge upload", status_of(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 100000) in (0, 405, 413))
     for query in ["?since=", "?since=-1", "?since=1.2.3", "?since=99999999999999999999999.9", "?since=%00", "?since=a.b"]:
         answer, text = get("/api/status.json" + query)
         check(f"status{query}", answer.status == 200 and json.loads(text)["full"] is True)
@@ -199,11 +206,29 @@ def parse(text, openmetrics):
             check("a line of metrics", False, line)
             continue
         name, labels, value = match.groups()
-        base = current + {"counter": "_total", "info": "_info"}.get(families[current][0], "") if openmetrics else current
+        kind = families[current][0]
+        base = current + {"counter": "_total", "info": "_info"}.get(kind, "") if openmetrics else current
+        if kind == "histogram" and name in (current + "_bucket", current + "_sum", current + "_count"):
+            base = name
         if name != base or (name, labels) in families[current][1]:
             check("a sample of its family, once", False, line)
         families[current][1][name, labels] = float(value)
+    for name, (kind, samples) in families.items():
+        if kind == "histogram":
+            check_histogram(name, samples)
     return families
+
+
+def check_histogram(name, samples):
+    """Steps that only grow, to one that holds all."""
+    steps = [(float(labels.split('"')[1]), value) for (sample, labels), value in samples.items()
+             if sample == name + "_bucket"]
+    count = samples[name + "_count", None]
+    check(f"{name}: bounds grow", steps == sorted(steps) and len({bound for bound, _ in steps}) == len(steps), steps)
+    check(f"{name}: counts grow", [n for _, n in steps] == sorted(n for _, n in steps), steps)
+    check(f"{name}: the last step is all", steps and steps[-1] == (float("inf"), count), steps)
+    total = samples[name + "_sum", None]
+    check(f"{name}: the sum fits", total >= 0 and (total > 0 or count == 0), total)
 
 
 def check_metrics():
@@ -220,8 +245,10 @@ def check_metrics():
     check("both formats have the same", len(families) == len(plain), f"{len(families)} {len(plain)}")
     for name, kind in [("panicmon_build", "info"), ("panicmon_rounds", "counter"), ("panicmon_monitors_running", "gauge"),
                        ("panicmon_messages_produced", "counter"), ("panicmon_messages_dropped", "counter"),
-                       ("panicmon_rpc_received_bytes", "counter"), ("panicmon_target_up", "gauge"),
-                       ("panicmon_substrate_block_height", "gauge")]:
+                       ("panicmon_rpc_received_bytes", "counter"), ("panicmon_checks", "counter"),
+                       ("panicmon_targets", "gauge"), ("panicmon_check_duration_seconds", "histogram"),
+                       ("panicmon_schedule_lag_seconds", "histogram"), ("panicmon_check_overruns", "counter"),
+                       ("panicmon_ws_connections", "gauge"), ("panicmon_config_last_reload_successful", "gauge")]:
         check(f"{name} is a {kind}", families.get(name, ("none",))[0] == kind)
     counters = [name for name, (kind, _) in plain.items() if kind == "counter"]
     check("counters end with _total", all(name.endswith("_total") for name in counters), counters)
@@ -262,6 +289,32 @@ def check_daemon():
     heights = plain["panicmon_substrate_block_height"]
     check("heights of those that are up alone", len(heights[1]) == 9, heights)
     check("no figure of a validator where there is none", not plain["panicmon_substrate_validator_active"][1])
+    labels = labels_of(plain["panicmon_target_up"], "")[0]
+    check("labels", [part.split("=")[0] for part in labels.split(",")] == ["chain", "node", "id", "strategy"], labels)
+    targets = dict(plain["panicmon_targets"][1])
+    check("targets by state", [targets["panicmon_targets", f'strategy="substrate_node",state="{state}"']
+                               for state in ("up", "down", "stale", "waiting")] == [3, 1, 0, 0], targets)
+    checks = plain["panicmon_checks_total"][1]
+    check("checks by outcome", checks["panicmon_checks_total", 'strategy="substrate_node",outcome="ok"'] >= 3 and
+          checks["panicmon_checks_total", 'strategy="substrate_node",outcome="down"'] >= 1, checks)
+    check("the configuration was taken", plain["panicmon_config_last_reload_successful"][1] ==
+          {("panicmon_config_last_reload_successful", None): 1})
+    limit = plain["process_max_fds"][1]["process_max_fds", None]
+    check("open files", 4 < plain["process_open_fds"][1]["process_open_fds", None] < limit, limit)
+    check("nothing under names of others", not any(name.startswith(("substrate_", "polkadot_")) for name in plain))
+    check_probe(good[0], True)
+    check_probe(bad[0], False)
+
+
+def check_probe(row, up):
+    """The figures of one monitorable, by its id and by its name."""
+    for which in (row["id"], row["name"]):
+        answer, text = get("/probe?target=" + urllib.parse.quote(which, safe=""))
+        found = parse(text.decode(), False)
+        check(f"probe {which[:20]!r}", answer.status == 200 and
+              set(found["panicmon_target_up"][1].values()) == {int(up)}, answer.status)
+        ids = {labels.split('id="')[1].split('"')[0] for _, samples in found.values() for _, labels in samples}
+        check("a probe tells of nothing else", len(ids) == 1, ids)
 
 
 def check_feed():
@@ -302,9 +355,32 @@ def check_feed():
     check("validators have their own", len(plain["panicmon_substrate_validator_elected"][1]) > 0)
 
 
+def check_compat():
+    """Names of other programs, when they are asked for."""
+    plain = check_metrics()
+    heights = plain["substrate_block_height"][1]
+    check("Parity's names", len(heights) == len(plain["panicmon_substrate_block_height"][1]) and
+          any('status="sync_target"' in labels for _, labels in heights), len(heights))
+    out = set(plain["polkadot_validator_out_of_active_set_state"][1].values())
+    check("W3F's names", out == {0, 1}, out)
+
+
+def check_auto():
+    """More monitorables than are told one by one when nobody asks for it."""
+    plain = check_metrics()
+    check("no figures of each", "panicmon_target_up" not in plain and "panicmon_substrate_block_height" not in plain)
+    check("but of all", sum(plain["panicmon_targets"][1].values()) == count + 1, plain["panicmon_targets"])
+    found = parse(get("/probe?target=id-7")[1].decode(), False)
+    check("and of one that is asked for", list(found["panicmon_target_error_code"][1].values()) == [5015])
+    check("the one that was never heard of says nothing", not any(
+        samples for name, (_, samples) in parse(get("/probe?target=silent")[1].decode(), False).items()
+        if not name.endswith(("checks_total", "errors_total"))))
+
+
 check_http()
 check_bad_requests()
-{"daemon": check_daemon, "feed": check_feed}[mode]()
-check_many()
+{"daemon": check_daemon, "feed": check_feed, "auto": check_auto, "compat": check_compat}[mode]()
+if mode in ("daemon", "feed"):
+    check_many()
 print(f"{checks - failures} of {checks} checks of {mode} hold")
 sys.exit(failures != 0)

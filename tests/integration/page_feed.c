@@ -1,7 +1,8 @@
-/* page_feed.c: page-feed COUNT [SECONDS]: serves the status page of panicmond over samples that it
- * makes up: COUNT nodes, among them hostile names, errors, validators, and nodes that sync. A round
- * of each comes every 10 seconds, 40 of them at once in the beginning. Writes the address to
- * standard output; ends with standard input. */
+/* page_feed.c: page-feed COUNT [TARGETS [COMPAT]]: serves the status page of panicmond over samples
+ * that it makes up: COUNT nodes, among them hostile names, errors, validators, and nodes that sync.
+ * A round of each comes every 10 seconds, 40 of them at once in the beginning. TARGETS and COMPAT
+ * are the settings of the metrics. Writes the address to standard output; ends with standard
+ * input. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,11 @@
 
 #define ROUND_MS 10000
 #define EARLIER  40
+/* Of the monitorables after the first so many only the last few rounds are made up. */
+#define LONG_HISTORIES 1500
+#define SHORT_HISTORY  6
+/* It ends by itself, should its input not. */
+#define DAY_TENTHS 864000
 
 static const char hostile[] =
     "\\\"quote\\\" \\\\ \\n <script>document.title='hacked'</script> \\u0001 "
@@ -101,7 +107,7 @@ static void feed_list(store *store, int count)
     free(text);
 }
 
-static bool run(page *page, int count, int seconds)
+static bool run(page *page, int count)
 {
     store *store = page_store(page);
     int done = 0;
@@ -109,7 +115,9 @@ static bool run(page *page, int count, int seconds)
         feed_list(store, count);
     }
     for (int round = 0; round < EARLIER; round++) {
-        for (int i = 0; i < count; i++) {
+        int until =
+            round < EARLIER - SHORT_HISTORY && count > LONG_HISTORIES ? LONG_HISTORIES : count;
+        for (int i = 0; i < until; i++) {
             feed(store, i, round);
         }
     }
@@ -117,7 +125,7 @@ static bool run(page *page, int count, int seconds)
     if (fflush(stdout) != 0) {
         return false;
     }
-    for (int tenth = 0; tenth < seconds * 10; tenth++) {
+    for (int tenth = 0; tenth < DAY_TENTHS; tenth++) {
         struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
         if (poll(&in, 1, 100) > 0) {
             return true;
@@ -138,10 +146,13 @@ int main(int argc, char **argv)
     panicmon_runtime *runtime = NULL;
     panicmon_manager *manager = NULL;
     page *page = NULL;
-    int count = argc > 1 ? atoi(argv[1]) : 0;       /* NOLINT(cert-err34-c) */
-    int seconds = argc > 2 ? atoi(argv[2]) : 86400; /* NOLINT(cert-err34-c) */
+    int count = argc > 1 ? atoi(argv[1]) : 0; /* NOLINT(cert-err34-c) */
     bool good = panicmon_settings_new(&setup.settings) == PANICMON_OK &&
                 panicmon_settings_set(setup.settings, "listen", "0", NULL) == PANICMON_OK &&
+                (argc < 3 || panicmon_settings_set(setup.settings, "metrics.targets", argv[2],
+                                                   NULL) == PANICMON_OK) &&
+                (argc < 4 || panicmon_settings_set(setup.settings, "metrics.compat", argv[3],
+                                                   NULL) == PANICMON_OK) &&
                 panicmon_log_new_fd(&log, STDOUT_FILENO, PANICMON_LOG_TEXT) == PANICMON_OK &&
                 panicmon_runtime_new(&runtime, NULL, NULL, NULL) == PANICMON_OK &&
                 panicmon_runtime_start(runtime, NULL) == PANICMON_OK &&
@@ -149,7 +160,7 @@ int main(int argc, char **argv)
                 (page = page_open(&setup, log)) != NULL;
     if (good) {
         page_started(page, runtime, manager);
-        good = run(page, count, seconds);
+        good = run(page, count);
         page_stopping(page);
     }
     page_close(page);

@@ -1,71 +1,13 @@
 #!/usr/bin/env bash
-# test_page.sh PAGE_FEED BUILD_DIR: what panicmond serves over HTTP: by the daemon itself against the
-# node simulator, and by made up monitorables; the status page in a browser where there is one, with
-# pictures in BUILD_DIR/page.
-set -uo pipefail
-
-panicmond=${PANICMOND:-} simulator=${PANICMON_SIM:-}
-feed=$1 pictures=$2/page
-here=$(cd "$(dirname "$0")" && pwd)
-if [ -z "$panicmond" ] || [ -z "$simulator" ] || ! command -v python3 >/dev/null; then
-    echo "skipped: needs the programs panicmond, panicmon-sim and python3"
+# test_page.sh PAGE_FEED: what panicmond serves over HTTP: by the daemon itself against the node
+# simulator, and by made up monitorables.
+# shellcheck source=tests/integration/page_common.sh
+. "$(dirname "$0")/page_common.sh"
+simulator=${PANICMON_SIM:-}
+if [ -z "$panicmond" ] || [ -z "$simulator" ]; then
+    echo "skipped: needs the programs panicmond and panicmon-sim"
     exit 77
 fi
-dir=$(mktemp -d)
-cd "$dir" || exit 1
-factor=${CK_TIMEOUT_MULTIPLIER:-1}
-children=()
-failures=0
-
-clean_up() {
-    for pid in "${children[@]}"; do
-        kill -KILL "$pid" 2>/dev/null
-    done
-    wait 2>/dev/null
-    rm -rf "$dir"
-}
-trap clean_up EXIT
-
-check() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if ! "$@"; then
-        failures=$((failures + 1))
-        echo "NOT OK: $what: $*"
-        [ ! -s err ] || tail -n 5 err
-    fi
-}
-is() { [ "$1" = "$2" ]; }
-has() { grep -q -- "$2" "$1"; }
-within() { # SECONDS COMMAND...
-    local tries=$(($1 * 20 * factor))
-    shift
-    for ((; tries > 0; tries--)); do
-        "$@" && return
-        sleep 0.05
-    done
-    return 1
-}
-fetch() { # URL: the body; fails unless it is 200
-    python3 -c 'import sys, urllib.request as r
-sys.stdout.buffer.write(r.urlopen(sys.argv[1], timeout=30).read())' "$1" 2>/dev/null
-}
-address_in() { sed -n 's/.*status page at \(http:[^ ]*[0-9]\).*/\1/p' "$1" | head -n 1; }
-is_ready() { fetch "$1/readyz" >/dev/null; }
-
-start() { # ARGUMENT...: the daemon as $daemon, its address as $url
-    : >err # what the one before said must not be taken for this one's
-    "$panicmond" "$@" >out 2>err &
-    daemon=$!
-    children+=("$daemon")
-    check "it says where it serves" within 10 has err 'status page at http://'
-    url=$(address_in err)
-}
-stop() { # fills $code
-    kill -TERM "$daemon"
-    wait "$daemon"
-    code=$?
-}
 
 "$simulator" --listen 127.0.0.1:0 --block-time 1 --nodes 3 >sim 2>&1 &
 children+=("$!")
@@ -108,9 +50,53 @@ check "two rows" within 20 has_rows 2
 sed 's/"two": {[^}]*}/"three": {"node_id": "three", "ws_url": "ws:\/\/127.0.0.1:1"}/' file.json >next.json
 mv next.json file.json
 kill -HUP "$daemon"
+# ---- reload ----
 gone() { fetch "$url/api/status.json" >rows.json && has rows.json '"three"' && ! has rows.json '"two"'; }
 check "a reload swaps rows" within 20 gone
+reload() { # WANTED: the status that a POST gives
+    [ "$(python3 -c 'import sys, http.client as h, urllib.parse as u
+c = h.HTTPConnection(u.urlsplit(sys.argv[1]).netloc, timeout=30)
+c.request("POST", "/-/reload")
+print(c.getresponse().status)' "$url")" = "$1" ]
+}
+figure() { fetch "$url/metrics" | sed -n "s/^$1 //p"; }
+before=$(figure panicmon_config_hash)
+sed 's/"node_id": "three"/"node_id": "four"/; s/"three":/"four":/' file.json >next.json
+mv next.json file.json
+check "a reload over HTTP" reload 200
+check "has swapped rows when it answers" grep -q '"four"' <(fetch "$url/api/status.json")
+check "and changed the hash" test "$(figure panicmon_config_hash)" != "$before"
+good=$(figure panicmon_config_last_reload_success_timestamp_seconds)
+cp file.json good.json
+echo '{"no.such.setting": 1}' >file.json
+check "a file with faults" reload 500
+check "is told" is "$(figure panicmon_config_last_reload_successful)" 0
+check "the old configs stay" has_rows 2
+check "as does the time of the last good one" is "$(figure panicmon_config_last_reload_success_timestamp_seconds)" "$good"
+mv good.json file.json
+check "and back" reload 200
+check "is told too" is "$(figure panicmon_config_last_reload_successful)" 1
 stop
+
+# ---- open files ----
+limited() { # LIMIT ARGUMENT...
+    local limit=$1
+    shift
+    (ulimit -Sn "$limit" && ulimit -Hn "$limit" && exec "$panicmond" "$@")
+}
+many=() # more than there may be files open
+for i in $(seq 300); do many+=(--node "ws://127.0.0.1:1/$i"); done
+limited 200 "${many[@]}" --check-config >out 2>err
+check "too few files are no fault" is "$?" 0
+check "but told" has err 'warning.*200 files may be open, but 300 monitorables under the executor events want up to 364'
+limited 900 "${many[@]}" --check-config --executor threads >out 2>err
+check "threads want more" has err 'executor threads want up to 964'
+limited 900 "${many[@]}" --check-config >out 2>err
+check "enough is not told" is "$(wc -c <err)" 0
+(ulimit -Sn 100 && ulimit -Hn 600 && exec "$panicmond" "${many[@]}" --once --format json) >out 2>err
+check "the limit is raised as far as may be" has err 'up to 600 files may be open from now on, not 100'
+limited 150 "${many[@]}" --once --format json >out 2>err
+check "the daemon tells too few" has err 'warning.*150 files may be open, but 300 monitorables'
 
 # ---- the daemon ----
 start --node "$node/0" --node "$node/1" --node "$node/2" --node ws://127.0.0.1:1 --period 1 --listen 0
@@ -142,94 +128,18 @@ stop
 check "it stops with messages waiting" test "$code" -lt 2
 
 # ---- made up monitorables ----
-serve() { # FILE COUNT: page-feed as $feeding, its address as $url
-    mkfifo "$1.in" 2>/dev/null
-    sleep 300 >"$1.in" &
-    children+=("$!")
-    "$feed" "$2" >"$1" <"$1.in" &
-    feeding=$!
-    children+=("$feeding")
-    check "page-feed $2" within 60 has "$1" '^ready'
-    url=$(address_in "$1")
-}
-serve many 10000
+serve more 5001
+check "more than are told one by one" python3 "$here/page_checks.py" "$url" auto 5001
+kill "$feeding"
+serve named 50 auto 'parity, w3f'
+check "names of others" python3 "$here/page_checks.py" "$url" compat 50
+kill "$feeding"
+serve many 10000 always
 check "ten thousand" python3 "$here/page_checks.py" "$url" feed 10000
 if command -v promtool >/dev/null; then
     fetch "$url/metrics" >metrics
     # shellcheck disable=SC2094
     check "promtool, ten thousand" promtool check metrics <metrics
-fi
-
-# ---- in a browser ----
-browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
-if [ -z "$browser" ]; then
-    echo "no chromium here: the page was not looked at"
-else
-    mkdir -p "$pictures"
-    look() { # NAME WIDTHxHEIGHT SCHEME PATH: the document into NAME.html, a picture into the build
-        local scheme=1
-        [ "$3" = light ] || scheme=0
-        local flags=(--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars
-            --user-data-dir="$dir/browser" --window-size="${2/x/,}"
-            --blink-settings="preferredColorScheme=$scheme" --virtual-time-budget=5000)
-        timeout -s KILL $((60 * factor)) "$browser" "${flags[@]}" \
-            --screenshot="$pictures/$1.png" "$url/$4" >browser.log 2>&1
-        timeout -s KILL $((60 * factor)) "$browser" "${flags[@]}" --enable-logging=stderr --dump-dom \
-            "$url/$4" >"$1.html" 2>"$1.log"
-        check "$1: a picture" test -s "$pictures/$1.png"
-        check "$1: no errors of the page" lacks_errors "$1.log"
-    }
-    lacks_errors() { ! grep -E 'CONSOLE.*(Error|Refused|violat|Failed)' "$1"; }
-    few_rows() { [ "$(grep -o '<tr class="row' "$1" | wc -l)" -lt 80 ]; }
-    look many-light 1400x900 light ''
-    check "all are counted" has many-light.html '10,001'
-    check "only what is in sight is in the document" few_rows many-light.html
-    check "the table says how long it is" has many-light.html 'aria-rowcount="10002"'
-    check "and how it is sorted" has many-light.html 'aria-sort="ascending"'
-    check "errors come first" has many-light.html 'Node node-7 is unreachable'
-    check "with charts" has many-light.html '<path d="M'
-    look many-dark 1400x900 dark '#filter=validator&sort=role&down=1&open=id-8'
-    check "details of a row" has many-dark.html '3.403e+38'
-    look hostile 1400x700 light '#filter=quote&open=id-5'
-    check "a name is text" has hostile.html '&lt;script&gt;document.title'
-    check "and nothing else" has hostile.html '<title>([0-9]*) panicmond'
-    look phone 390x844 dark '#state=error'
-    check "filtered" has phone.html 'of 10,001 shown'
-    # A daemon that answers once and then is gone.
-    cat >once.py <<'END'
-import http.server, sys, urllib.request
-asked = 0
-class Once(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        global asked
-        asked += self.path.startswith("/api/status")
-        if asked > 1:
-            return self.send_error(503)
-        got = urllib.request.urlopen(sys.argv[1] + self.path)
-        self.send_response(200)
-        self.send_header("Content-Type", got.headers["Content-Type"])
-        self.end_headers()
-        self.wfile.write(got.read())
-    def log_message(self, *_):
-        pass
-server = http.server.HTTPServer(("127.0.0.1", 0), Once)
-print(f"http://127.0.0.1:{server.server_port}", flush=True)
-server.serve_forever()
-END
-    python3 once.py "$url" >once &
-    children+=("$!")
-    check "the one that goes away" within 20 test -s once
-    timeout -s KILL $((60 * factor)) "$browser" --headless --no-sandbox --disable-gpu \
-        --disable-dev-shm-usage --hide-scrollbars --user-data-dir="$dir/browser" \
-        --virtual-time-budget=12000 --window-size=1200,700 \
-        --screenshot="$pictures/gone.png" --dump-dom "$(cat once)/" >gone.html 2>browser.log
-    check "who is gone is told" grep -qE 'id="lost"[^>]*role="alert">' gone.html
-    check "and asked again" has gone.html 'Trying again'
-    check "what was known stays" has gone.html 'Node node-7 is unreachable'
-    kill "$feeding"
-    serve none 0
-    look empty 1200x700 light ''
-    check "nothing to monitor says what to do" has empty.html 'panicmond --node ws://'
 fi
 
 [ "$failures" = 0 ] && echo "all hold"
