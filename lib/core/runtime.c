@@ -15,10 +15,8 @@
 #include "core/registry.h"
 
 /* Stuck waits are broken this long after a stop was asked for. */
-#define GRACE_MS 1200
-/* A message of nobody is given up (not dropped: the sink keeps it) after this. */
-#define MESSAGE_MS 30000
-#define COMPONENT  "runtime"
+#define GRACE_MS  1200
+#define COMPONENT "runtime"
 /* Before the keys of the state store, so that they stand apart from PANIC's own. */
 #define REDIS_PREFIX "panicmon:"
 
@@ -118,39 +116,6 @@ panicmon_err panicmon_runtime_set_sink(panicmon_runtime *runtime, panicmon_sink 
 
 /* ---- the control thread ---- */
 
-static void free_message(pm_request *request)
-{
-    pm_request_clear(request);
-    free(request);
-}
-
-static void send_messages(panicmon_runtime *runtime)
-{
-    pthread_mutex_lock(&runtime->lock);
-    pm_request *next = runtime->first_message;
-    runtime->first_message = NULL;
-    runtime->last_message = NULL;
-    pthread_mutex_unlock(&runtime->lock);
-    while (next != NULL) {
-        pm_request *request = next;
-        next = request->next;
-        request->next = NULL;
-        runtime->channel->ops->submit(runtime->channel, request);
-    }
-}
-
-static void run_hooks(panicmon_runtime *runtime, bool stop)
-{
-    pthread_mutex_lock(&runtime->hook_lock);
-    for (const pm_hook *hook = runtime->hooks; hook != NULL; hook = hook->next) {
-        void (*call)(void *) = stop ? hook->stop : hook->start;
-        if (call != NULL) {
-            call(hook->user);
-        }
-    }
-    pthread_mutex_unlock(&runtime->hook_lock);
-}
-
 static void note_stop(void *user)
 {
     (void)user; /* the watch only ends the wait; the flag says the rest */
@@ -163,7 +128,7 @@ static void control_main(void *arg)
     panicmon_err watched =
         pm_watch_new(&watch, runtime->loop, runtime->stop_fd, note_stop, runtime);
     while (!atomic_load(&runtime->stop_asked)) {
-        send_messages(runtime);
+        pm_runtime_send_messages(runtime);
         int64_t now = pm_mono_ms();
         int64_t due = runtime->channel->ops->service == NULL
                           ? PM_NEVER
@@ -177,9 +142,9 @@ static void control_main(void *arg)
     pthread_mutex_lock(&runtime->lock);
     runtime->phase = PM_STOPPING;
     pthread_mutex_unlock(&runtime->lock);
-    run_hooks(runtime, true);
+    pm_runtime_run_hooks(runtime, true);
     runtime->exec->ops->request_stop(runtime->exec);
-    send_messages(runtime);
+    pm_runtime_send_messages(runtime);
     runtime->channel->ops->close(runtime->channel, pm_mono_ms() + GRACE_MS / 2);
     pthread_mutex_lock(&runtime->lock);
     runtime->control_over = true;
@@ -320,7 +285,7 @@ panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **
         return status;
     }
     add_waiting(runtime);
-    run_hooks(runtime, false);
+    pm_runtime_run_hooks(runtime, false);
     return PANICMON_OK;
 }
 
@@ -414,16 +379,8 @@ void panicmon_runtime_free(panicmon_runtime *runtime)
     for (size_t at = 0; pm_map_next(&runtime->monitors, &at, NULL, &value); at = 0) {
         pm_monitor_set_stopped(value); /* the runtime never started */
     }
-    while (runtime->first_message != NULL) {
-        pm_request *next = runtime->first_message->next;
-        free_message(runtime->first_message);
-        runtime->first_message = next;
-    }
-    while (runtime->hooks != NULL) {
-        pm_hook *next = runtime->hooks->next;
-        free(runtime->hooks);
-        runtime->hooks = next;
-    }
+    pm_runtime_drop_messages(runtime);
+    pm_runtime_drop_hooks(runtime);
     pm_map_free(&runtime->monitors);
     panicmon_sink_free(runtime->sink);
     panicmon_registry_free(runtime->registry);
@@ -495,160 +452,4 @@ pm_store *pm_runtime_store(panicmon_runtime *runtime)
 int64_t pm_runtime_identities(const panicmon_runtime *runtime)
 {
     return atomic_load(&runtime->identities);
-}
-
-panicmon_err pm_runtime_publish(panicmon_runtime *runtime, const char *exchange,
-                                const char *routing_key, const char *body, size_t len)
-{
-    pm_request *request = calloc(1, sizeof *request);
-    if (request == NULL) {
-        return PANICMON_ERR_NOMEM;
-    }
-    request->kind = PM_REQUEST_PUBLISH;
-    request->target = strdup(exchange);
-    request->name = strdup(routing_key);
-    request->deadline = pm_mono_ms() + MESSAGE_MS;
-    request->on_done = free_message;
-    pm_buf_add(&request->in, body, len);
-    if (request->target == NULL || request->name == NULL || request->in.failed) {
-        free_message(request);
-        return PANICMON_ERR_NOMEM;
-    }
-    pthread_mutex_lock(&runtime->lock);
-    bool taken = !runtime->control_over;
-    if (taken && runtime->last_message == NULL) {
-        runtime->first_message = request;
-        runtime->last_message = request;
-    } else if (taken) {
-        runtime->last_message->next = request;
-        runtime->last_message = request;
-    }
-    if (taken && runtime->phase != PM_NEW) {
-        pm_loop_wake(runtime->loop);
-    }
-    pthread_mutex_unlock(&runtime->lock);
-    if (!taken) {
-        free_message(request);
-        return PANICMON_ERR_STATE;
-    }
-    return PANICMON_OK;
-}
-
-static pm_hook *find_hook(panicmon_runtime *runtime, void *user)
-{
-    pm_hook *hook = runtime->hooks;
-    while (hook != NULL && hook->user != user) {
-        hook = hook->next;
-    }
-    return hook;
-}
-
-static panicmon_err set_hook(panicmon_runtime *runtime, void (*start)(void *), void (*stop)(void *),
-                             void *user)
-{
-    pm_hook *made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        return PANICMON_ERR_NOMEM;
-    }
-    pthread_mutex_lock(&runtime->hook_lock);
-    pm_hook *hook = find_hook(runtime, user);
-    if (hook == NULL) {
-        hook = made;
-        made = NULL;
-        hook->user = user;
-        hook->next = runtime->hooks;
-        runtime->hooks = hook;
-    }
-    if (stop != NULL) {
-        hook->stop = stop;
-    }
-    if (start != NULL) {
-        hook->start = start;
-        if (runtime->phase == PM_STARTED) {
-            start(user);
-        }
-    }
-    pthread_mutex_unlock(&runtime->hook_lock);
-    free(made);
-    return PANICMON_OK;
-}
-
-panicmon_err pm_runtime_on_start(panicmon_runtime *runtime, void (*hook)(void *user), void *user)
-{
-    return set_hook(runtime, hook, NULL, user);
-}
-
-panicmon_err pm_runtime_on_stop(panicmon_runtime *runtime, void (*hook)(void *user), void *user)
-{
-    return set_hook(runtime, NULL, hook, user);
-}
-
-void pm_runtime_off(panicmon_runtime *runtime, void *user)
-{
-    pthread_mutex_lock(&runtime->hook_lock);
-    pm_hook **link = &runtime->hooks;
-    while (*link != NULL && (*link)->user != user) {
-        link = &(*link)->next;
-    }
-    pm_hook *hook = *link;
-    if (hook != NULL) {
-        *link = hook->next;
-    }
-    pthread_mutex_unlock(&runtime->hook_lock);
-    free(hook);
-}
-
-/* ---- the queue of a runtime without a sink ---- */
-
-static bool has_queue(const panicmon_runtime *runtime)
-{
-    return runtime->sink != NULL && pm_sink_queue_fd(runtime->sink) >= 0;
-}
-
-int panicmon_runtime_event_fd(const panicmon_runtime *runtime)
-{
-    return has_queue(runtime) ? pm_sink_queue_fd(runtime->sink) : -1;
-}
-
-panicmon_err panicmon_runtime_next(panicmon_runtime *runtime, panicmon_message **out)
-{
-    pm_queued *taken = NULL;
-    if (!has_queue(runtime)) {
-        return PANICMON_ERR_STATE;
-    }
-    panicmon_err status = pm_sink_queue_take(runtime->sink, &taken);
-    if (status == PANICMON_OK) {
-        *out = (panicmon_message *)taken;
-    }
-    return status;
-}
-
-static const pm_queued *queued(const panicmon_message *message)
-{
-    return (const pm_queued *)message;
-}
-
-const char *panicmon_message_exchange(const panicmon_message *message)
-{
-    return queued(message)->exchange;
-}
-
-const char *panicmon_message_routing_key(const panicmon_message *message)
-{
-    return queued(message)->routing_key;
-}
-
-const char *panicmon_message_body(const panicmon_message *message, size_t *len)
-{
-    if (len != NULL) {
-        *len = queued(message)->len;
-    }
-    return queued(message)->body;
-}
-
-void panicmon_message_free(panicmon_message *message)
-{
-    if (message != NULL) {
-        pm_queued_free((pm_queued *)message);
-    }
 }

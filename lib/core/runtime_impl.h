@@ -66,6 +66,17 @@ struct panicmon_runtime {
 
 /* Ends the helpers, which have nothing to do any more. */
 void pm_runtime_dismiss_helpers(panicmon_runtime *runtime);
+
+/* Hands what waits over to the sink. The control thread. */
+void pm_runtime_send_messages(panicmon_runtime *runtime);
+/* Frees what was never sent. When no thread is left. */
+void pm_runtime_drop_messages(panicmon_runtime *runtime);
+
+/* Calls the hooks for the stop, or those for the start. */
+void pm_runtime_run_hooks(panicmon_runtime *runtime, bool stop);
+/* Forgets all hooks. When no thread is left. */
+void pm_runtime_drop_hooks(panicmon_runtime *runtime);
+
 /* Whether the monitor was entered but not given to the executor, because the runtime has not
  * started; it then never will be. */
 bool pm_runtime_withdraw(panicmon_runtime *runtime, panicmon_monitor *monitor);
