@@ -6,7 +6,20 @@ set(debian ${CMAKE_CURRENT_LIST_DIR}/debian)
 set(panicmon_version_debian ${PROJECT_VERSION}-1)
 
 # What every package has: copyright and changelog. The date is that of the version's header.
-set(panicmon_mail_host panicmon.example.org)
+# Who stands for the packages is who makes them: by Debian's own variables, else by the last commit.
+set(PANICMON_MAINTAINER "" CACHE STRING "Maintainer of the packages, as in: A Name <mail@host>")
+set(panicmon_maintainer "${PANICMON_MAINTAINER}")
+if(panicmon_maintainer STREQUAL "" AND DEFINED ENV{DEBEMAIL} AND DEFINED ENV{DEBFULLNAME})
+  set(panicmon_maintainer "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+endif()
+if(panicmon_maintainer STREQUAL "")
+  execute_process(COMMAND git log -1 "--format=%an <%ae>" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                  OUTPUT_VARIABLE panicmon_maintainer OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET
+                  RESULT_VARIABLE git_failed)
+  if(git_failed)
+    set(panicmon_maintainer "whoever built this package <nobody@invalid.example>")
+  endif()
+endif()
 file(TIMESTAMP ${PROJECT_SOURCE_DIR}/include/panicmon/version.h panicmon_date
      "%a, %d %b %Y %H:%M:%S +0000" UTC)
 configure_file(${debian}/changelog.in ${CMAKE_BINARY_DIR}/debian/changelog.Debian @ONLY)
@@ -32,7 +45,7 @@ install(FILES ${python_sources} ${PROJECT_SOURCE_DIR}/bindings/python/src/panicm
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME panicmon)
 set(CPACK_PACKAGE_VENDOR "libpanicmon authors")
-set(CPACK_PACKAGE_CONTACT "libpanicmon authors <panicmon@${panicmon_mail_host}>")
+set(CPACK_PACKAGE_CONTACT "${panicmon_maintainer}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "monitor blockchain nodes")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ
