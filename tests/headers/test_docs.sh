@@ -28,6 +28,13 @@ for function in $(grep -oE '\bpanicmon_[a-z0-9_]+\b' "$source/pkgconfig/libpanic
     grep -rqw "$function" "$source/include/panicmon"/*.h || fault "libpanicmon.3: no $function"
 done
 
+# README names every package that a build takes.
+# shellcheck source=tests/support/packages.sh
+. "$source/tests/support/packages.sh"
+for package in "${build_packages[@]}"; do
+    grep -qwF -- "$package" "$source/README.md" || fault "README.md does not say that $package is needed"
+done
+
 if command -v mandoc >/dev/null; then
     mkdir -p "$work/man/man1" "$work/man/man3" "$work/man/man5" "$work/man/man8"
     cp "$source/examples/scale/panicmon-scale.1" "$work/man/man1"

@@ -110,9 +110,23 @@ if command -v promtool >/dev/null; then
     fetch "$url/metrics" >metrics
     # shellcheck disable=SC2094 # it is read only
     check "promtool" promtool check metrics <metrics
+    rules=$here/../../examples/monitoring
+    check "the rules" promtool check rules "$rules/panicmond.rules.yml" >/dev/null
+    check "what they fire on" promtool test rules "$rules/panicmond.rules.test.yml" >/dev/null
 else
-    echo "no promtool here: its check is left out"
+    echo "no promtool here: its checks are left out"
 fi
+fetch "$url/metrics" >metrics
+names_exist() { # FILE: it names no metric that is not served
+    local name failed=0
+    for name in $(grep -oE '\b(panicmon|process)_[a-z0-9_]+' "$1" | sort -u); do
+        grep -qE "^# TYPE ${name%_bucket} " metrics || { echo "no metric $name"; failed=1; }
+    done
+    return $failed
+}
+for file in dashboard.json panicmond.rules.yml; do
+    check "$file" names_exist "$here/../../examples/monitoring/$file"
+done
 stop
 check "it stops" is "$code" 0
 
