@@ -1,7 +1,6 @@
 /* test_oom.c: every public call with every one of its allocations failing in turn: alone, and with
  * all that follow it. A call then says ERR_NOMEM, leaks nothing and leaves its objects as they
- * were; threads that run go on. The linker puts the functions below before malloc and its kin, for
- * this program and the library in it (not for the libraries that it stands on). */
+ * were; threads that run go on. */
 #include <check.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,222 +14,7 @@
 
 #include <panicmon/panicmon.h>
 
-/* ---- the failing allocator ---- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-char *__wrap_strdup(const char *text);
-
-static atomic_bool armed;
-static atomic_bool everywhere; /* in all threads, not only in the one that armed it */
-static atomic_bool lasting;    /* all that follow fail too */
-static atomic_long countdown;
-static atomic_long failures;
-static _Thread_local bool arming_thread;
-
-static bool fails(void)
-{
-    if (!atomic_load(&armed) || (!arming_thread && !atomic_load(&everywhere))) {
-        return false;
-    }
-    long left = atomic_fetch_sub(&countdown, 1);
-    bool fail = left == 0 || (left < 0 && atomic_load(&lasting));
-    if (fail) {
-        atomic_fetch_add(&failures, 1);
-    }
-    return fail;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-static void arm(long n, bool all_after, bool all_threads)
-{
-    arming_thread = true;
-    atomic_store(&countdown, n);
-    atomic_store(&failures, 0);
-    atomic_store(&lasting, all_after);
-    atomic_store(&everywhere, all_threads);
-    atomic_store(&armed, true);
-}
-
-/* Whether anything failed. */
-static bool disarm(void)
-{
-    atomic_store(&armed, false);
-    return atomic_load(&failures) > 0;
-}
-
-/* Runs a scenario with allocation 0, 1, 2... failing, until it gets by without; twice. */
-static void sweep(panicmon_err (*scenario)(void))
-{
-    for (int all_after = 0; all_after < 2; all_after++) {
-        long n = 0;
-        bool hit = true;
-        for (; hit; n++) {
-            arm(n, all_after, false);
-            panicmon_err status = scenario();
-            hit = disarm();
-            ck_assert_msg(status == PANICMON_OK || (hit && status == PANICMON_ERR_NOMEM),
-                          "allocation %ld%s: %s", n, all_after ? " and all after" : "",
-                          panicmon_err_name(status));
-        }
-        ck_assert_msg(n > 1, "nothing was allocated");
-    }
-}
-
-/* The status of a call, or of its error object, which must agree and is freed. */
-static panicmon_err done(panicmon_err status, panicmon_error *err)
-{
-    bool same = err == NULL || panicmon_error_code(err) == status ||
-                panicmon_error_code(err) == PANICMON_ERR_NOMEM;
-    bool says = err == NULL || panicmon_error_message(err)[0] != '\0';
-    panicmon_error_free(err);
-    return same && says ? status : PANICMON_ERR_STATE;
-}
-
-/* ---- a strategy whose own allocations fail too ---- */
-
-static atomic_int users; /* strategies whose user_free is due */
-
-static panicmon_err fake_step(void *monitor, panicmon_round *round, panicmon_error **err)
-{
-    (void)err;
-    if (panicmon_round_step(round) > 0) {
-        return PANICMON_OK;
-    }
-    panicmon_err status = panicmon_round_publish(round, "e", "k", monitor, strlen(monitor), NULL);
-    if (status == PANICMON_OK) {
-        status = panicmon_round_store(round, "key", "value", 5, NULL);
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_round_load(round, "key", NULL);
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_round_heartbeat(round, NULL);
-    }
-    panicmon_round_fail(round, PANICMON_ERR_RPC, "half a result");
-    panicmon_round_log(round, PANICMON_LOG_WARNING, "said so");
-    return status;
-}
-
-static panicmon_err fake_parse(void *user, const panicmon_config *config, void **parsed,
-                               panicmon_error **err)
-{
-    const char *text;
-    (void)user;
-    panicmon_err status = panicmon_config_text(config, "text", &text, err);
-    if (status == PANICMON_OK && (*parsed = strdup(text)) == NULL) {
-        status = panicmon_error_set(err, PANICMON_ERR_NOMEM, "no memory to parse with");
-    }
-    return status;
-}
-
-static panicmon_err fake_start(void *user, void *parsed, panicmon_launch *launch,
-                               panicmon_error **err)
-{
-    const panicmon_monitor_ops ops = {
-        .struct_size = sizeof ops, .step = fake_step, .monitor_free = free};
-    (void)user;
-    char *monitor = strdup(parsed);
-    panicmon_err status = monitor == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
-    if (status == PANICMON_OK) {
-        status = panicmon_launch_name(launch, "a monitor");
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_launch_source(launch, "chain", "id", "name");
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_launch_period(launch, 5);
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_launch_monitor(launch, &ops, monitor);
-    }
-    if (status != PANICMON_OK) {
-        free(monitor);
-        return panicmon_error_set(err, status, "could not start");
-    }
-    return PANICMON_OK;
-}
-
-static void fake_parsed_free(void *user, void *parsed)
-{
-    (void)user;
-    free(parsed);
-}
-
-static void fake_user_free(void *user)
-{
-    (void)user;
-    atomic_fetch_sub(&users, 1);
-}
-
-static panicmon_err fake_plan(void *user, const panicmon_config_set *set, panicmon_plan *plan,
-                              panicmon_error **err)
-{
-    (void)user;
-    panicmon_err status = PANICMON_OK;
-    for (size_t i = 0; status == PANICMON_OK && i < panicmon_config_set_count(set); i++) {
-        const char *id = panicmon_config_id(panicmon_config_set_at(set, i));
-        status = panicmon_plan_add(plan, id, NULL, 0, err);
-    }
-    if (status == PANICMON_OK) {
-        status = panicmon_plan_add(plan, "extra", "{\"text\": \"{}\"}", 14, err);
-    }
-    return status;
-}
-
-static panicmon_strategy_ops fake(void)
-{
-    return (panicmon_strategy_ops){.struct_size = sizeof(panicmon_strategy_ops),
-                                   .name = "fake",
-                                   .plan = fake_plan,
-                                   .parse = fake_parse,
-                                   .start = fake_start,
-                                   .parsed_free = fake_parsed_free,
-                                   .user_free = fake_user_free};
-}
-
-static const char set_text[] = "{\"a\": {\"text\": \"{}\"}, \"b\": {\"text\": \"[1, 2]\"}}";
-
-static panicmon_err make_registry(panicmon_registry **out)
-{
-    const panicmon_strategy_ops ops = fake();
-    panicmon_error *err = NULL;
-    panicmon_err status = panicmon_registry_new(out);
-    if (status == PANICMON_OK) {
-        atomic_fetch_add(&users, 1);
-        status = panicmon_registry_add(*out, "fake.*", &ops, &users, &err);
-        if (status != PANICMON_OK) { /* `user` stayed ours */
-            atomic_fetch_sub(&users, 1);
-            panicmon_registry_free(*out);
-            *out = NULL;
-        }
-    }
-    return done(status, err);
-}
+#include "oom.h"
 
 /* ---- objects that need no runtime ---- */
 
@@ -265,7 +49,7 @@ static panicmon_err settings_scenario(void)
         }
     }
     panicmon_settings_free(settings);
-    return done(status, err);
+    return oom_done(status, err);
 }
 
 static panicmon_err log_scenario(void)
@@ -328,12 +112,12 @@ static panicmon_err registry_scenario(void)
     panicmon_registry *registry = NULL;
     panicmon_error *err = NULL;
     size_t count = 0;
-    panicmon_err status = make_registry(&registry);
+    panicmon_err status = oom_registry(&registry);
     if (status == PANICMON_OK) {
         status = panicmon_registry_add_builtin(registry, &err);
     }
     if (status == PANICMON_OK) {
-        status = panicmon_registry_check(registry, "fake.x", set_text, strlen(set_text), NULL, NULL,
+        status = panicmon_registry_check(registry, "fake.x", oom_set, strlen(oom_set), NULL, NULL,
                                          &count);
         /* An entry that could not be read for want of memory is told as a fault. */
         status = status == PANICMON_ERR_PARSE && count < 3 ? PANICMON_ERR_NOMEM : status;
@@ -342,24 +126,24 @@ static panicmon_err registry_scenario(void)
         status = panicmon_registry_remove(registry, "fake.*", "fake");
     }
     panicmon_registry_free(registry);
-    return atomic_load(&users) == 0 ? done(status, err) : PANICMON_ERR_STATE;
+    return atomic_load(&oom_users) == 0 ? oom_done(status, err) : PANICMON_ERR_STATE;
 }
 
 static panicmon_err starter_scenario(void)
 {
-    const panicmon_strategy_ops ops = fake();
+    const panicmon_strategy_ops ops = oom_strategy();
     panicmon_starter *starter = NULL;
     panicmon_runtime *runtime = NULL;
     panicmon_monitor *monitor = NULL;
     panicmon_error *err = NULL;
-    panicmon_err status = panicmon_starter_new(&starter, &ops, &users);
+    panicmon_err status = panicmon_starter_new(&starter, &ops, &oom_users);
     if (status != PANICMON_OK) {
         return status;
     }
-    atomic_fetch_add(&users, 1);
-    status = panicmon_starter_set_strategy(starter, &ops, &users);
+    atomic_fetch_add(&oom_users, 1);
+    status = panicmon_starter_set_strategy(starter, &ops, &oom_users);
     if (status == PANICMON_OK) {
-        atomic_fetch_add(&users, 1);
+        atomic_fetch_add(&oom_users, 1);
         status = panicmon_runtime_new(&runtime, NULL, NULL, &err);
     }
     if (status == PANICMON_OK) {
@@ -372,7 +156,7 @@ static panicmon_err starter_scenario(void)
     panicmon_monitor_free(monitor);
     panicmon_starter_free(starter);
     panicmon_runtime_free(runtime);
-    return atomic_load(&users) == 0 ? done(status, err) : PANICMON_ERR_STATE;
+    return atomic_load(&oom_users) == 0 ? oom_done(status, err) : PANICMON_ERR_STATE;
 }
 
 /* ---- a runtime ---- */
@@ -399,7 +183,7 @@ static const char *executor = "threads";
 
 static panicmon_err open_parts(parts *all, panicmon_error **err)
 {
-    panicmon_err status = make_registry(&all->registry);
+    panicmon_err status = oom_registry(&all->registry);
     if (status == PANICMON_OK) {
         status = panicmon_settings_new(&all->settings);
     }
@@ -427,7 +211,7 @@ static panicmon_err runtime_scenario(void)
     panicmon_stats *stats = NULL;
     panicmon_err status = open_parts(&all, &err);
     if (status == PANICMON_OK) {
-        status = panicmon_manager_apply(all.manager, "fake.x", set_text, strlen(set_text), &err);
+        status = panicmon_manager_apply(all.manager, "fake.x", oom_set, strlen(oom_set), &err);
     }
     if (status == PANICMON_OK) {
         status = panicmon_manager_apply_all(all.manager, "{\"fake.y\": {}}", 14, &err);
@@ -440,7 +224,7 @@ static panicmon_err runtime_scenario(void)
         panicmon_stats_free(stats);
     }
     close_parts(&all);
-    return atomic_load(&users) == 0 ? done(status, err) : PANICMON_ERR_STATE;
+    return atomic_load(&oom_users) == 0 ? oom_done(status, err) : PANICMON_ERR_STATE;
 }
 
 static bool next_message(panicmon_runtime *runtime, int timeout_ms)
@@ -493,7 +277,7 @@ static panicmon_err substrate_scenario(void)
     }
     panicmon_registry_free(registry);
     panicmon_substrate_free(shared);
-    return done(status, err);
+    return oom_done(status, err);
 }
 
 static panicmon_err metadata_scenario(void)
@@ -518,46 +302,46 @@ static panicmon_err metadata_scenario(void)
         panicmon_text_free(status == PANICMON_OK ? text : NULL);
     }
     panicmon_metadata_free(metadata);
-    return done(status, err);
+    return oom_done(status, err);
 }
 
 /* ---- the tests ---- */
 
 START_TEST(errors)
 {
-    sweep(error_scenario);
+    oom_sweep(error_scenario);
 }
 END_TEST
 
 START_TEST(settings)
 {
-    sweep(settings_scenario);
+    oom_sweep(settings_scenario);
 }
 END_TEST
 
 START_TEST(logs_and_sinks)
 {
-    sweep(log_scenario);
-    sweep(callbacks_scenario);
+    oom_sweep(log_scenario);
+    oom_sweep(callbacks_scenario);
 }
 END_TEST
 
 START_TEST(registries)
 {
-    sweep(registry_scenario);
+    oom_sweep(registry_scenario);
 }
 END_TEST
 
 START_TEST(starters)
 {
-    sweep(starter_scenario);
+    oom_sweep(starter_scenario);
 }
 END_TEST
 
 START_TEST(runtimes_and_managers)
 {
     executor = executors[_i];
-    sweep(runtime_scenario);
+    oom_sweep(runtime_scenario);
 }
 END_TEST
 
@@ -567,30 +351,29 @@ START_TEST(running_monitors)
     panicmon_error *err = NULL;
     executor = executors[_i];
     ck_assert_int_eq(open_parts(&all, &err), PANICMON_OK);
-    ck_assert_int_eq(
-        panicmon_manager_apply(all.manager, "fake.x", set_text, strlen(set_text), &err),
-        PANICMON_OK);
+    ck_assert_int_eq(panicmon_manager_apply(all.manager, "fake.x", oom_set, strlen(oom_set), &err),
+                     PANICMON_OK);
     for (long n = 0; n < 60; n++) { /* one allocation of whatever thread, then peace */
-        arm(n, false, true);
+        oom_arm(n, false, true);
         (void)next_message(all.runtime, 20);
-        (void)disarm();
+        (void)oom_disarm();
     }
-    arm(0, true, true); /* a drought */
-    for (int waits = 0; waits < 400 && atomic_load(&failures) == 0; waits++) {
+    oom_arm(0, true, true); /* a drought */
+    for (int waits = 0; waits < 400 && oom_failures() == 0; waits++) {
         (void)next_message(all.runtime, 50);
     }
-    ck_assert(disarm());
+    ck_assert(oom_disarm());
     ck_assert_msg(next_message(all.runtime, 20000), "the monitors did not recover");
     close_parts(&all);
-    ck_assert_int_eq(atomic_load(&users), 0);
+    ck_assert_int_eq(atomic_load(&oom_users), 0);
 }
 END_TEST
 
 START_TEST(metadata)
 {
     read_sample();
-    sweep(substrate_scenario);
-    sweep(metadata_scenario);
+    oom_sweep(substrate_scenario);
+    oom_sweep(metadata_scenario);
     free(sample);
 }
 END_TEST
