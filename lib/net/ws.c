@@ -30,10 +30,8 @@
 #define PROTOCOL "panicmon"
 /* Descriptors beside those the loop was made for: the watches, and wires that are being dropped. */
 #define FDS_EXTRA 8
-/* Bytes read at once, and the receive buffer of each connection. */
-#define READ_SIZE 4096
-/* The same on a loop with thousands of them: most of what nodes say fits. */
-#define READ_SIZE_LARGE 2048
+/* Bytes read at once, and the receive buffer of each connection: most of what nodes say fits. */
+#define READ_SIZE 2048
 /* Most bytes of HTTP header in the answer to an upgrade; held only until it is over. */
 #define HEADER_SIZE 8192
 /* A silent connection is pinged; often enough to look alive to proxies, which give up after 60 s.
@@ -277,11 +275,6 @@ static const struct lws_protocols protocols[] = {
     {.name = NULL},
 };
 
-static const struct lws_protocols protocols_large[] = {
-    {.name = PROTOCOL, .callback = on_callback, .rx_buffer_size = READ_SIZE_LARGE},
-    {.name = NULL},
-};
-
 static void silence_log(void)
 {
     bool usual = lwsl_visible(LLL_ERR) && lwsl_visible(LLL_WARN) && lwsl_visible(LLL_NOTICE) &&
@@ -345,7 +338,7 @@ static struct lws_vhost *find_vhost(pm_loop *loop, bool tls)
     struct lws_context_creation_info info = {
         .vhost_name = tls ? "tls" : "plain",
         .port = CONTEXT_PORT_NO_LISTEN,
-        .protocols = loop->large ? protocols_large : protocols,
+        .protocols = protocols,
         .user = loop,
         .http_proxy_address = ":0",
         .connect_timeout_secs = (unsigned int)(loop->net->connect_timeout_ms / 1000) + 2,

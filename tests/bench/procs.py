@@ -189,9 +189,15 @@ class Broker:
         command = [os.path.join(build, "tests/bench/bench-broker")] + (["--count"] if count else [])
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
-        self.url = self.process.stdout.readline().strip()
-        if not self.url:
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            if line.startswith("amqp://"):
+                break
+        else:  # 77: it is not installed
+            print(said[-2000:], flush=True)
             raise SystemExit(self.process.wait() or 1)
+        self.url = line.strip()
         self.port = int(self.url.rsplit(":", 1)[1].split("/")[0])
         self.pid = listening_pid(self.port)
 

@@ -94,10 +94,15 @@ def average(values):
 class Verdict:
     def __init__(self):
         self.good = True
+        self.lines = []
 
     def say(self, good, text):
         self.good = self.good and good
-        print(("ok    " if good else "FAIL  ") + text, flush=True)
+        self.tell(("ok    " if good else "FAIL  ") + text)
+
+    def tell(self, text):
+        self.lines.append(text)
+        print(text, flush=True)
 
 
 def judge_memory(options, verdict, half):
@@ -105,7 +110,7 @@ def judge_memory(options, verdict, half):
     text = (f"resident: {slope:+.1f} KiB a minute in the second half, standard error {error:.1f}, "
             f"at {half[-1][1]} KiB")
     if options.wrapped:
-        print("      " + text + " (not judged: what is freed is kept)")
+        verdict.tell("      " + text + " (not judged: what is freed is kept)")
         return
     verdict.say(slope - 2 * error <= RESIDENT_PART * half[-1][1], text)
     slope, error = line_fit([(p[0], p[4]) for p in half])
@@ -146,6 +151,15 @@ def judge(options, points, first, last, cuts, lines, consumed, daemon):
     verdict.say(not found, f"complaints of the sanitizer: {', '.join(found) or 'none'}")
     if found or code != 0:
         print(daemon.text()[-8000:])
+    if options.report:
+        title = (f"soak.sh: {options.executor}, {options.n} nodes, period {options.period:g} s, "
+                 f"{options.minutes:g} minutes, {options.changes} configs changed and "
+                 f"{options.cuts:g} connections cut a second"
+                 f"{', to a broker' if options.broker else ''}"
+                 f"{', AddressSanitizer' if options.asan else ''}"
+                 f"{', valgrind' if options.valgrind else ''}")
+        with open(options.report, "w") as f:
+            f.write("\n".join([title, *verdict.lines]) + "\n")
     return verdict.good
 
 
@@ -234,6 +248,7 @@ def main():
     parser.add_argument("--broker", action="store_true", help="publish to a RabbitMQ")
     parser.add_argument("--asan", action="store_true", help="the build has a sanitizer")
     parser.add_argument("--valgrind", action="store_true")
+    parser.add_argument("--report", metavar="FILE", help="what was found, for RESULTS.md")
     options = parser.parse_args()
     options.wrapped = options.asan or options.valgrind
     options.cuts = options.n / 200 if options.cuts is None else options.cuts

@@ -4,11 +4,13 @@
 # memory, descriptors and figures of the daemon are read all the while.
 #
 #   tests/bench/soak.sh [--build DIR] [-n COUNT] [--minutes M] [--cuts PER_SECOND] [--period S]
-#                       [--executor NAME] [--broker] [--asan | --valgrind]
+#                       [--changes PER_SECOND] [--executor NAME] [--broker] [--asan | --valgrind]
+#                       [--report FILE]
 #
 # --broker publishes to a RabbitMQ of its own and counts what comes there. --asan makes a build with
 # AddressSanitizer when none is given; with it and with --valgrind the daemon must end without a leak.
 # Prints a line every ten seconds and at the end what was found; its status is 0 when all is well.
+# What it found goes to --report too: RESULTS.md takes in the files tests/bench/soak/*.txt.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build='' sanitize='' rest=()
