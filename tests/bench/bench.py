@@ -67,6 +67,8 @@ class Row:
         self.row["note"] = "; ".join(filter(None, [self.row["note"], text]))
 
     def start(self):
+        if self.wanted.approach == "floor":
+            self.lab.script(self.wanted.kind, self.wanted.n)
         self.began = time.monotonic()
         self.children = self.lab.start(self.wanted.approach, self.wanted.kind, self.wanted.n,
                                        self.wanted.tls)
@@ -120,12 +122,11 @@ class Row:
         if user + system >= TICKS_LEAST:
             row["user_us"] = round(cpu * user / (user + system), 1)
             row["sys_us"] = round(cpu * system / (user + system), 1)
-        for key, name, scale in (("rpc_frames", "frames_per_round", 1),
-                                 ("rpc_bytes_in", "in_bytes_per_round", 1),
-                                 ("rpc_bytes_out", "out_bytes_per_round", 1),
-                                 ("messages_confirmed", "messages_per_round", 1)):
+        for key, name in (("rpc_frames", "frames_per_round"), ("rpc_bytes_in", "in_bytes_per_round"),
+                          ("rpc_bytes_out", "out_bytes_per_round"),
+                          ("messages_confirmed", "messages_per_round")):
             if key in after.figures:
-                row[name] = round((after.figures[key] - before.figures[key]) / rounds / scale, 1)
+                row[name] = round((after.figures[key] - before.figures[key]) / rounds, 1)
         if self.wanted.approach != "rounds":  # whose threads are gone by now
             row["switches_per_round"] = round((after.switches - before.switches) / rounds, 1)
         if self.lab.broker and alone:

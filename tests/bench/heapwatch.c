@@ -1,6 +1,7 @@
-/* heapwatch.c (libheapwatch.so): preloaded into a daemon, writes every few seconds to the file that
- * HEAPWATCH names how many bytes of the C library's heap are in use. Unlike resident memory that
- * does not grow because the heap is in pieces. A thread of its own, which ends with the process. */
+/* heapwatch.c (libheapwatch.so): preloaded into a daemon, appends every few seconds to the file
+ * that HEAPWATCH names how many bytes of the C library's heap are in use. Unlike resident memory
+ * that does not grow because the heap is in pieces. A thread of its own, which ends with the
+ * process. */
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -35,7 +36,7 @@ static void note(const char *path)
         long long used =
             last_size(text, "<system type=\"current\"") + last_size(text, "<total type=\"mmap\"") -
             last_size(text, "<total type=\"fast\"") - last_size(text, "<total type=\"rest\"");
-        FILE *to = fopen(path, "we");
+        FILE *to = fopen(path, "ae");
         if (to != NULL) {
             fprintf(to, "%lld\n", used);
             fclose(to);

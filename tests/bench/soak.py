@@ -178,19 +178,27 @@ def environment(options, heap):
     made = dict(os.environ)
     if not options.wrapped:
         made["HEAPWATCH"] = heap
+        # What threads put by for themselves counts as used, so they shall not.
+        made["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0"
         made["LD_PRELOAD"] = os.path.join(options.build, "tests/bench/libheapwatch.so")
     return made
 
 
-def heap_kib(path):
-    for _ in range(100):  # it may just be written anew
-        if os.path.exists(path):
-            with open(path) as f:
-                text = f.read()
-            if text.endswith("\n"):
-                return int(text) // 1024
-        time.sleep(0.05)
-    return 0
+class Heap:
+    """What heapwatch says. The least since last asked: while configs are read there is more."""
+
+    def __init__(self, path):
+        self.path = path
+        self.seen = 0
+
+    def kib(self):
+        if not os.path.exists(self.path):
+            return 0
+        with open(self.path) as f:
+            lines = f.read().split()
+        new = lines[self.seen:] or lines[-1:]
+        self.seen = len(lines)
+        return min(map(int, new)) // 1024
 
 
 def run(options, directory, sim, broker):
@@ -198,9 +206,9 @@ def run(options, directory, sim, broker):
     url = broker.url if broker else None
     configs.write(url)
     lines = Lines()
-    heap = os.path.join(directory, "heap")
+    heap = Heap(os.path.join(directory, "heap"))
     daemon = Child(command_of(options, configs.path), directory, "soak", stdout=lines.writer,
-                   env=environment(options, heap))
+                   env=environment(options, heap.path))
     os.close(lines.writer)
     lines.start()
     daemon.wait_ready()
@@ -218,7 +226,7 @@ def run(options, directory, sim, broker):
         if len(points) * SAMPLE_S < time.monotonic() - began:
             rounds = daemon.figures()["rounds"]
             points.append((time.monotonic() - began, memory_kib(daemon.pid)[0],
-                           descriptors(daemon.pid), rounds, heap_kib(heap)))
+                           descriptors(daemon.pid), rounds, heap.kib()))
             print(f"{points[-1][0]:6.0f} s  rss {points[-1][1]} KiB  heap {points[-1][4]} KiB  "
                   f"descriptors {points[-1][2]}  "
                   f"rounds {rounds}  left {max(0, options.minutes * 60 - points[-1][0]):.0f} s",
