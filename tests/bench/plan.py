@@ -42,8 +42,8 @@ def defaults(options):
     settle, window, script = (5, 20, 12)
     options.small_window = 60
     if options.quick:
-        settle, window, script = (2, 10, 6)
-        options.small_window = 30
+        settle, window, script = (2, 8, 6)
+        options.small_window = 20
     if options.smoke:
         settle, window, script = (0.3, 1.5, 1.5)
         options.period, options.small_window = 1, 2
