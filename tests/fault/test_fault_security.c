@@ -17,6 +17,8 @@
 #define SECRET "s3cret"
 
 static simproc sim;
+static char cert[256];
+static char key[256];
 static daemonproc daemon_;
 static panicside *side;
 
@@ -86,10 +88,21 @@ START_TEST(the_right_certificates_are_taken_and_its_own_is_shown)
 {
     char ca[256];
     char more[768];
+    simproc demanding; /* of a client certificate, as the broker only asks for one */
+    const char *options[] = {"--nodes", "2", "--block-time", "1", "--cert", cert,
+                             "--key",   key, "--client-ca",  ca,  NULL};
     (void)snprintf(ca, sizeof ca, "%s", broker_file("ca.pem"));
+    ck_assert(simproc_start(&demanding, options));
+    sim = demanding; /* in this test's process only */
     run("cd %s && exec >>openssl.log 2>&1 && openssl req -newkey rsa:2048 -nodes -subj "
         "/CN=panicmond -keyout client.key -out client.csr && openssl x509 -req -in client.csr -CA "
         "ca.pem -CAkey ca.key -CAcreateserial -days 2 -out client.pem");
+    /* without its own certificate the node is lost */
+    start_daemon("localhost", ca, "");
+    await_log("Node n1 is unreachable");
+    ck_assert_int_eq(daemon_last_figure(&daemon_, "results"), 0);
+    stop_daemon();
+    (void)panic_read(side, NULL, NULL, 100);
     (void)snprintf(more, sizeof more, ", \"tls.cert_file\": \"%s\"", broker_file("client.pem"));
     size_t len = strlen(more);
     (void)snprintf(more + len, sizeof more - len, ", \"tls.key_file\": \"%s\"",
@@ -103,6 +116,7 @@ START_TEST(the_right_certificates_are_taken_and_its_own_is_shown)
     ck_assert_msg(strstr(text, "panic\ttrue\tCN=panicmond") != NULL, "%s", text);
     free(text);
     stop_daemon();
+    (void)simproc_stop(&demanding);
 }
 END_TEST
 
@@ -193,8 +207,6 @@ END_TEST
 
 int main(void)
 {
-    static char cert[256];
-    static char key[256];
     const char *options[] = {"--nodes", "5", "--block-time", "1", "--cert", cert, "--key",
                              key,       NULL};
     const char *missing = broker_missing();

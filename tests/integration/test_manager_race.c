@@ -143,7 +143,7 @@ START_TEST(configs_change_under_monitors_that_share_sources)
 {
     house at;
     pthread_t threads[4];
-    open_house(&at, count, "0.2", "5");
+    open_house(&at, count, test_factor() > 1 ? "1" : "0.2", "5");
     (void)pthread_create(&threads[0], NULL, apply_sets, &at);
     (void)pthread_create(&threads[1], NULL, apply_sets, &at);
     (void)pthread_create(&threads[2], NULL, ping_and_read, &at);

@@ -22,6 +22,7 @@ static const char usage[] =
     "  --listen HOST:PORT    where to listen (127.0.0.1:9944); port 0 takes a free one\n"
     "  --ports A-B           listen on these ports too, or instead when --listen is not given\n"
     "  --cert FILE --key FILE  serve wss:// with this certificate chain and key (PEM)\n"
+    "  --client-ca FILE      and demand a certificate of these CAs from clients\n"
     "  --nodes N             nodes of the chain, at the paths /0 to /N-1 (1)\n"
     "  --mode [/NODE:]NAME[=VALUE]  how a node (all) misbehaves; may be repeated\n"
     "  --cuts RATE           connections to nodes cut each second, at random (0)\n"
@@ -49,6 +50,7 @@ enum {
     OPT_LISTEN = 256,
     OPT_PORTS,
     OPT_CERT,
+    OPT_CLIENT_CA,
     OPT_KEY,
     OPT_NODES,
     OPT_MODE,
@@ -68,6 +70,7 @@ enum {
 typedef struct settings {
     sim_world_options world;
     const char *listen, *cert, *key, *state;
+    const char *client_ca;
     uint32_t first_port, last_port, nodes, head_index, upgrade;
     int64_t finality_lag; /* -1: not given */
     double block_time, cuts;
@@ -103,6 +106,7 @@ static const struct option plain_options[] = {
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"ports", required_argument, NULL, OPT_PORTS},
     {"cert", required_argument, NULL, OPT_CERT},
+    {"client-ca", required_argument, NULL, OPT_CLIENT_CA},
     {"key", required_argument, NULL, OPT_KEY},
     {"nodes", required_argument, NULL, OPT_NODES},
     {"mode", required_argument, NULL, OPT_MODE},
@@ -181,6 +185,9 @@ static bool take_plain(settings *set, int option, const char *text)
         return true;
     case OPT_PORTS:
         return parse_ports(set, text);
+    case OPT_CLIENT_CA:
+        set->client_ca = text;
+        return true;
     case OPT_CERT:
         set->cert = text;
         return true;
@@ -363,6 +370,13 @@ static bool make_tls(sim *s, const settings *set)
         (void)fprintf(stderr, "panicmon-sim: cannot use %s and %s: %s\n", set->cert, set->key,
                       ERR_reason_error_string(ERR_peek_last_error()));
         return false;
+    }
+    if (set->client_ca != NULL) {
+        SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        if (SSL_CTX_load_verify_locations(s->tls, set->client_ca, NULL) != 1) {
+            (void)fprintf(stderr, "panicmon-sim: cannot use %s\n", set->client_ca);
+            return false;
+        }
     }
     (void)SSL_CTX_set_mode(s->tls,
                            SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
