@@ -295,7 +295,7 @@ panicmon_err pm_monitor_start(panicmon_runtime *runtime, const char *key, const 
 {
     panicmon_monitor *monitor = NULL;
     panicmon_err status = pm_monitor_make(runtime, key, id, strategy, parsed, &monitor, err);
-    if (status == PANICMON_OK) {
+    if (monitor != NULL) {
         status = pm_monitor_run(monitor, err);
     }
     if (status == PANICMON_OK && out != NULL) {
