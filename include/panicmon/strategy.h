@@ -43,6 +43,12 @@ PANICMON_API size_t panicmon_config_set_count(const panicmon_config_set *set);
 PANICMON_API const panicmon_config *panicmon_config_set_at(const panicmon_config_set *set,
                                                            size_t i);
 
+/**
+ * When the set was made, on a clock of its own. No two sets of a process have address and stamp in
+ * common: together they tell a set from one that stood at its place before.
+ */
+PANICMON_API int64_t panicmon_config_set_stamp(const panicmon_config_set *set);
+
 /** The set that an entry belongs to. */
 PANICMON_API const panicmon_config_set *panicmon_config_of(const panicmon_config *config);
 

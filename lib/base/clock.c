@@ -20,6 +20,13 @@ int64_t pm_mono_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
+int64_t pm_mono_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 int64_t pm_wall_ms(void)
 {
     return read_us(CLOCK_REALTIME) / 1000;

@@ -9,6 +9,7 @@
 
 int64_t pm_mono_ms(void);
 int64_t pm_mono_us(void);
+int64_t pm_mono_ns(void);
 int64_t pm_wall_ms(void);
 int64_t pm_wall_us(void);
 

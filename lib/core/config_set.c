@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/utf8.h"
 #include "core/config_set_impl.h"
@@ -176,6 +177,7 @@ panicmon_err pm_config_set_parse(panicmon_config_set **out, const char *routing_
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
     atomic_init(&set->refs, 1);
+    set->stamp = pm_mono_ns();
     set->routing_key = strdup(routing_key);
     panicmon_err status = set->routing_key == NULL || !split_words(set)
                               ? pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory")
@@ -233,6 +235,11 @@ const panicmon_config *pm_config_set_find(const panicmon_config_set *set, const 
 const char *panicmon_config_set_routing_key(const panicmon_config_set *set)
 {
     return set->routing_key;
+}
+
+int64_t panicmon_config_set_stamp(const panicmon_config_set *set)
+{
+    return set->stamp;
 }
 
 const char *panicmon_config_set_word(const panicmon_config_set *set, size_t i)

@@ -30,6 +30,7 @@ struct panicmon_config {
 
 struct panicmon_config_set {
     atomic_int refs;
+    int64_t stamp; /* when it was made: tells it from one that lay at its place */
     char *routing_key;
     char *words[PM_WORDS_MAX];
     panicmon_config **entries;

@@ -403,9 +403,10 @@ static panicmon_err ask(pm_fetch *fetch, panicmon_round *round)
 /* Whether the stage at hand waits for nothing: a chain may have nothing more to be asked for. */
 static bool has_nothing_to_ask(const pm_fetch *fetch)
 {
-    return fetch->stage == PM_FETCH_MORE && fetch->relay.query.request_count == 0 &&
-           fetch->hub.query.request_count == 0 && fetch->electees == PM_NO_REQUEST &&
-           fetch->relay.at_parent == PM_NO_REQUEST && fetch->hub.at_parent == PM_NO_REQUEST;
+    return (fetch->stage == PM_FETCH_BASE || fetch->stage == PM_FETCH_MORE) &&
+           fetch->relay.query.request_count == 0 && fetch->hub.query.request_count == 0 &&
+           fetch->electees == PM_NO_REQUEST && fetch->relay.at_parent == PM_NO_REQUEST &&
+           fetch->hub.at_parent == PM_NO_REQUEST;
 }
 
 panicmon_err pm_fetch_step(pm_fetch *fetch, panicmon_round *round)
@@ -418,7 +419,7 @@ panicmon_err pm_fetch_step(pm_fetch *fetch, panicmon_round *round)
     if (status == PANICMON_OK) {
         status = ask(fetch, round);
     }
-    if (status == PANICMON_OK && has_nothing_to_ask(fetch)) {
+    while (status == PANICMON_OK && has_nothing_to_ask(fetch)) {
         status = take(fetch, round);
         if (status == PANICMON_OK) {
             status = ask(fetch, round);

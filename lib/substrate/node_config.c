@@ -21,6 +21,16 @@ static bool fill(pm_node_config *config, const pm_fields *got)
            config->url != NULL && config->stash_address != NULL && config->hub_url != NULL;
 }
 
+static const char *why_no_account(const char *text)
+{
+    text += strspn(text, " \t");
+    size_t digits = strncmp(text, "0x", 2) == 0 ? strspn(text + 2, "0123456789abcdefABCDEF") : 0;
+    return text[0] == '\0' ? "is empty, but is_validator is true"
+           : digits == 40  ? "is an account of 20 bytes: validators are monitored on chains whose "
+                             "accounts have 32; with is_validator false, the node itself is"
+                           : "is neither an SS58 address nor 0x and 64 hex digits";
+}
+
 panicmon_err pm_node_config_parse(pm_node_config **out, pm_substrate *shared,
                                   const panicmon_config *config, panicmon_error **err)
 {
@@ -31,10 +41,7 @@ panicmon_err pm_node_config_parse(pm_node_config **out, pm_substrate *shared,
         return status;
     }
     if (got.is_validator && !pm_account_parse(got.stash_address, account)) {
-        return panicmon_config_fault(config, "stash_address",
-                                     got.stash_address[0] == '\0'
-                                         ? "is empty, but is_validator is true"
-                                         : "is neither an SS58 address nor 0x and 64 hex digits",
+        return panicmon_config_fault(config, "stash_address", why_no_account(got.stash_address),
                                      err);
     }
     if (!got.monitor_node) {

@@ -139,14 +139,7 @@ void pm_sources_unref(pm_sources *sources)
     }
     free(sources->items);
     free(sources->hubs);
-    pm_map_free(&sources->marks);
     free(sources);
-}
-
-/* A map's value, so never NULL. */
-static void *mark_of(const panicmon_config *config)
-{
-    return (void *)(uintptr_t)(pm_hash(panicmon_config_json(config, NULL)) | 1);
 }
 
 static bool add_source(pm_sources *sources, const pm_fields *got)
@@ -177,7 +170,7 @@ static bool add_hub(pm_sources *sources, const char *url)
 /* An entry with a fault is reported by its own parse. */
 static bool add_entries(pm_sources *sources, const panicmon_config_set *set, int validators)
 {
-    for (size_t i = 0; i < sources->entries; i++) {
+    for (size_t i = 0; i < panicmon_config_set_count(set); i++) {
         const panicmon_config *config = panicmon_config_set_at(set, i);
         pm_fields got;
         if (pm_fields_read(config, &got, NULL) != PANICMON_OK || got.is_validator != validators) {
@@ -185,17 +178,6 @@ static bool add_entries(pm_sources *sources, const panicmon_config_set *set, int
         }
         if ((got.is_source && !add_source(sources, &got)) ||
             (got.hub_url[0] != '\0' && !add_hub(sources, got.hub_url))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool add_marks(pm_sources *sources, const panicmon_config_set *set)
-{
-    for (size_t i = 0; i < sources->entries; i++) {
-        const panicmon_config *config = panicmon_config_set_at(set, i);
-        if (!pm_map_set(&sources->marks, panicmon_config_id(config), mark_of(config))) {
             return false;
         }
     }
@@ -231,11 +213,12 @@ panicmon_err pm_sources_make(pm_sources **out, pm_substrate *shared, const panic
     }
     atomic_init(&sources->refs, 1);
     sources->set = set;
-    sources->entries = panicmon_config_set_count(set);
-    sources->items = calloc(sources->entries + 1, sizeof *sources->items);
-    sources->hubs = calloc(sources->entries + 1, sizeof *sources->hubs);
+    sources->stamp = panicmon_config_set_stamp(set);
+    size_t entries = panicmon_config_set_count(set);
+    sources->items = calloc(entries + 1, sizeof *sources->items);
+    sources->hubs = calloc(entries + 1, sizeof *sources->hubs);
     if (sources->items == NULL || sources->hubs == NULL || !add_entries(sources, set, 0) ||
-        !add_entries(sources, set, 1) || !add_marks(sources, set)) {
+        !add_entries(sources, set, 1)) {
         pm_sources_unref(sources);
         return PANICMON_ERR_NOMEM;
     }
@@ -246,8 +229,7 @@ panicmon_err pm_sources_make(pm_sources **out, pm_substrate *shared, const panic
     return PANICMON_OK;
 }
 
-/* The kept ones are this set's when it stands at the same place, with as many entries and this one
- * among them: the plan of a set, which reads them anew, goes before its entries. */
+/* Those of the set whose sources were read last are at hand, mostly by its plan. */
 panicmon_err pm_sources_of(pm_sources **out, pm_substrate *shared, const panicmon_config *config)
 {
     const panicmon_config_set *set = panicmon_config_of(config);
@@ -255,9 +237,7 @@ panicmon_err pm_sources_of(pm_sources **out, pm_substrate *shared, const panicmo
     if (shared != NULL) {
         pm_substrate_lock(shared);
         found = pm_map_get(&shared->sets, panicmon_config_set_routing_key(set));
-        if (found != NULL && found->set == set &&
-            found->entries == panicmon_config_set_count(set) &&
-            pm_map_get(&found->marks, panicmon_config_id(config)) == mark_of(config)) {
+        if (found != NULL && found->set == set && found->stamp == panicmon_config_set_stamp(set)) {
             (void)pm_sources_ref(found);
         } else {
             found = NULL;

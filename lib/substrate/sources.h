@@ -17,9 +17,8 @@ typedef struct pm_source {
 
 typedef struct pm_sources {
     atomic_int refs;
-    const panicmon_config_set *set; /* not to be used: it tells whose they are */
-    size_t entries;
-    pm_map marks;     /* id -> hash of an entry's text, as a pointer */
+    const panicmon_config_set *set; /* not to be used: with the stamp it tells whose they are */
+    int64_t stamp;
     pm_source *items; /* in PANIC's order: full nodes, then validators */
     size_t count;
     char **hubs; /* what asset_hub_ws_url names, each once */

@@ -8,6 +8,7 @@
 
 #include "support/made.h"
 #include "support/player.h"
+#include "substrate/node_config.h"
 
 #define NODE  "ws://node:1"
 #define OTHER "ws://other:2"
@@ -822,6 +823,48 @@ START_TEST(bad_entries_name_key_id_and_field)
 }
 END_TEST
 
+/* A set may come to lie where another one lay, as large and with this very entry. */
+START_TEST(a_set_is_known_from_one_at_its_place)
+{
+    const panicmon_strategy_ops *ops = panicmon_substrate_node_strategy();
+    for (int i = 0; i < 20; i++) {
+        char json[512];
+        panicmon_config_set *set = NULL;
+        void *parsed = NULL;
+        const char *other = i % 2 == 0 ? OTHER : THIRD;
+        (void)snprintf(json, sizeof json,
+                       "{\"n1\": {\"id\": \"n1\", \"parent_id\": \"p\", \"node_ws_url\": "
+                       "\"" NODE "\"}, \"n2\": {\"id\": \"n2\", \"parent_id\": \"p\", "
+                       "\"node_ws_url\": \"%s\", \"use_as_data_source\": \"true\"}}",
+                       other);
+        ck_assert_int_eq(pm_config_set_parse(&set, KEY, json, strlen(json), NULL), PANICMON_OK);
+        ck_assert_int_eq(ops->parse(shared, pm_config_set_find(set, "n1"), &parsed, NULL),
+                         PANICMON_OK);
+        ck_assert_str_eq(pm_node_config_source(parsed, 0)->url, other);
+        ops->parsed_free(shared, parsed);
+        pm_config_set_free(set);
+    }
+}
+END_TEST
+
+START_TEST(an_account_of_20_bytes_is_no_stash)
+{
+    static const char json[] = "{\"v\": {\"id\": \"v\", \"parent_id\": \"p\", \"node_ws_url\": "
+                               "\"" NODE "\", \"is_validator\": \"true\", \"stash_address\": "
+                               "\"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed\"}}";
+    panicmon_config_set *set = NULL;
+    panicmon_error *err = NULL;
+    void *parsed = NULL;
+    ck_assert_int_eq(pm_config_set_parse(&set, KEY, json, strlen(json), NULL), PANICMON_OK);
+    ck_assert_int_ne(panicmon_substrate_node_strategy()->parse(shared, pm_config_set_find(set, "v"),
+                                                               &parsed, &err),
+                     PANICMON_OK);
+    ck_assert_ptr_nonnull(strstr(panicmon_error_message(err), "20 bytes"));
+    panicmon_error_free(err);
+    pm_config_set_free(set);
+}
+END_TEST
+
 START_TEST(a_large_set_is_read_once)
 {
     enum { COUNT = 5000 };
@@ -899,6 +942,8 @@ int main(void)
     tcase_add_test(all, a_hundred_validators_of_a_source_cost_thirty_frames);
     tcase_add_test(all, bad_entries_name_key_id_and_field);
     tcase_add_test(all, a_large_set_is_read_once);
+    tcase_add_test(all, a_set_is_known_from_one_at_its_place);
+    tcase_add_test(all, an_account_of_20_bytes_is_no_stash);
     suite_add_tcase(suite, all);
     suite_add_tcase(suite, legacy);
     SRunner *runner = srunner_create(suite);

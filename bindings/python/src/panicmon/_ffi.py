@@ -257,6 +257,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "panicmon_sink_free": (None, Sink),
     # strategy.h
     "panicmon_config_set_routing_key": (Text, ConfigSet),
+    "panicmon_config_set_stamp": (c_int64, ConfigSet),
     "panicmon_config_set_word": (Text, ConfigSet, c_size_t),
     "panicmon_config_set_count": (c_size_t, ConfigSet),
     "panicmon_config_set_at": (Config, ConfigSet, c_size_t),
