@@ -51,7 +51,29 @@ PANICMON_API void panicmon_substrate_free(panicmon_substrate *shared);
  * - a source that is far behind the others, or stands still, is used after them.
  *
  * What a chain does not have takes the value that raises no alert; why stands in
- * `data.panicmon.absent`, an object of field names and reasons.
+ * `data.panicmon.absent`, an object of field names and reasons. A validator's fields then are:
+ * - `current_session`, `current_era`, `history_depth_eras`: null (no Session; no Staking, or staking
+ *   on an Asset Hub that is not known; neither item nor constant);
+ * - `active`: true where Session.Validators is missing, or holds accounts of another size;
+ *   `disabled`: false without Session.DisabledValidators;
+ * - `elected`: as `active`, where there is no staking to ask, or nobody is elected yet;
+ * - `authored_blocks`: "0x00000000", `sent_heartbeat`: as `active`, `is_offline` of the history:
+ *   false, where the ImOnline pallet is gone;
+ * - `eras_stakers`: null totals and no nominators without staking; zeros for a stash without stake;
+ * - `controller_address`: null for a stash that is not bonded;
+ * - `claimed_rewards`, `unclaimed_rewards`: empty without a list of claims (no ledger, no staking);
+ *   the ledger's list (`claimedRewards`, `legacyClaimedRewards`) comes first, then, on chains that
+ *   keep claims by page, the eras of the history of which all pages are claimed, in order;
+ * - `previous_era_rewards`: 0 without staking, or without points.
+ *
+ * When the chain moved its staking to the Asset Hub and its node, named by the config, does not
+ * answer, the others that the set names are asked; without any, the round fails as it does without a
+ * data source (5019), so that somebody is told. Where no config names one, and no monitored node
+ * serves, the fields of the staking are absent as above, and the round goes on.
+ *
+ * Accounts of 20 bytes (Moonbeam and its like) are no stash: such an entry is refused unless
+ * `is_validator` is false. The node itself, its chain's referenda and its decoder work as everywhere;
+ * the single votes of such accounts are not listed.
  */
 PANICMON_API const panicmon_strategy_ops *panicmon_substrate_node_strategy(void);
 

@@ -134,6 +134,16 @@ static pm_maybe read_u32(pm_side *side, pm_item item, pm_reasons *reasons, pm_fi
     return read ? (pm_maybe){.known = true, .value = number} : (pm_maybe){0};
 }
 
+/* Nobody knows who validates: "not active" would raise an alert about something that may not be. */
+static void presume_active(pm_state *state, const char *why)
+{
+    pm_reason_set(&state->reasons, PM_FIELD_ACTIVE, why);
+    for (size_t i = 0; i < state->stash_count; i++) {
+        state->stashes[i].active = true;
+        state->stashes[i].index = UINT32_MAX; /* at no place that may be disabled */
+    }
+}
+
 static void read_validators(pm_fetch *fetch)
 {
     pm_state *state = fetch->state;
@@ -141,11 +151,15 @@ static void read_validators(pm_fetch *fetch)
     pm_value one;
     pm_value_iter at = {0};
     uint32_t index = 0;
-    if (!fetch->relay.items->has[PM_ITEM_VALIDATORS]) {
-        pm_reason_set(&state->reasons, PM_FIELD_ACTIVE, "the chain has no Session.Validators");
-    }
-    if (!pm_read_value(&fetch->relay, PM_ITEM_VALIDATORS, NULL, 0, &state->reasons, PM_FIELD_ACTIVE,
+    if (!fetch->relay.items->has[PM_ITEM_VALIDATORS] ||
+        !pm_read_value(&fetch->relay, PM_ITEM_VALIDATORS, NULL, 0, &state->reasons, PM_FIELD_ACTIVE,
                        &list)) {
+        presume_active(state, "the chain has no Session.Validators");
+        return;
+    }
+    const uint8_t *first;
+    if (pm_value_count(list) > 0 && !pm_value_account(pm_value_at(list, 0), &first)) {
+        presume_active(state, "the chain's accounts do not have 32 bytes");
         return;
     }
     for (; pm_value_next(list, &at, &one); index++) {

@@ -182,9 +182,11 @@ static void read_session(pm_fetch *fetch, pm_stash *stash)
                              PM_FIELD_AUTHORED, &value)) {
         (void)pm_value_u32(value, &stash->authored);
     }
-    if (!side->items->has[PM_ITEM_HEARTBEATS]) {
+    if (!side->items->has[PM_ITEM_HEARTBEATS] || stash->index == UINT32_MAX) {
         /* "No heartbeat" would raise an alert about something that cannot be. */
-        pm_reason_set(&state->reasons, PM_FIELD_HEARTBEAT, "the chain has no ImOnline pallet");
+        pm_reason_set(&state->reasons, PM_FIELD_HEARTBEAT,
+                      side->items->has[PM_ITEM_HEARTBEATS] ? "the place of the stash is not known"
+                                                           : "the chain has no ImOnline pallet");
         stash->heartbeat = stash->active;
     } else {
         stash->heartbeat =

@@ -87,6 +87,12 @@ static void play(const char *name, json_t *state, const panicmon_strategy_ops *o
             failed++;
             printf("%s, %s %zu: %.300s\n", name, ops->name, entry, at.sample);
         }
+        if (entry == 1 && ops == panicmon_substrate_node_strategy() &&
+            !json_is_true(player_data(&at, "active")) &&
+            json_object_get(player_extra(&at, "absent"), "active") != NULL) {
+            failed++;
+            printf("%s: an alert about what the chain does not have\n", name);
+        }
         peer->head++;
     }
     player_close(&at);
