@@ -52,8 +52,8 @@ PANICMON_API void panicmon_substrate_free(panicmon_substrate *shared);
  *
  * What a chain does not have takes the value that raises no alert; why stands in
  * `data.panicmon.absent`, an object of field names and reasons. A validator's fields then are:
- * - `current_session`, `current_era`, `history_depth_eras`: null (no Session; no Staking, or staking
- *   on an Asset Hub that is not known; neither item nor constant);
+ * - `current_session`, `current_era`, `history_depth_eras`: null (no Session; no Staking, or
+ * staking on an Asset Hub that is not known; neither item nor constant);
  * - `active`: true where Session.Validators is missing, or holds accounts of another size;
  *   `disabled`: false without Session.DisabledValidators;
  * - `elected`: as `active`, where there is no staking to ask, or nobody is elected yet;
@@ -67,13 +67,13 @@ PANICMON_API void panicmon_substrate_free(panicmon_substrate *shared);
  * - `previous_era_rewards`: 0 without staking, or without points.
  *
  * When the chain moved its staking to the Asset Hub and its node, named by the config, does not
- * answer, the others that the set names are asked; without any, the round fails as it does without a
- * data source (5019), so that somebody is told. Where no config names one, and no monitored node
+ * answer, the others that the set names are asked; without any, the round fails as it does without
+ * a data source (5019), so that somebody is told. Where no config names one, and no monitored node
  * serves, the fields of the staking are absent as above, and the round goes on.
  *
  * Accounts of 20 bytes (Moonbeam and its like) are no stash: such an entry is refused unless
- * `is_validator` is false. The node itself, its chain's referenda and its decoder work as everywhere;
- * the single votes of such accounts are not listed.
+ * `is_validator` is false. The node itself, its chain's referenda and its decoder work as
+ * everywhere; the single votes of such accounts are not listed.
  */
 PANICMON_API const panicmon_strategy_ops *panicmon_substrate_node_strategy(void);
 

@@ -80,6 +80,8 @@ __attribute__((visibility("default"))) panicmon_err panicmon_round_load(panicmon
 __attribute__((visibility("default"))) panicmon_err panicmon_round_store(panicmon_round *round, const char *key,
                                                const void *value, size_t len,
                                                panicmon_request *out);
+__attribute__((visibility("default"))) panicmon_err panicmon_round_wait(panicmon_round *round, int64_t ms,
+                                              panicmon_request *out);
 __attribute__((visibility("default"))) const panicmon_reply *panicmon_round_reply(const panicmon_round *round,
                                                         panicmon_request request);
 __attribute__((visibility("default"))) panicmon_err panicmon_reply_status(const panicmon_reply *reply);
@@ -138,6 +140,7 @@ __attribute__((visibility("default"))) const char *panicmon_config_set_word(cons
 __attribute__((visibility("default"))) size_t panicmon_config_set_count(const panicmon_config_set *set);
 __attribute__((visibility("default"))) const panicmon_config *panicmon_config_set_at(const panicmon_config_set *set,
                                                            size_t i);
+__attribute__((visibility("default"))) int64_t panicmon_config_set_stamp(const panicmon_config_set *set);
 __attribute__((visibility("default"))) const panicmon_config_set *panicmon_config_of(const panicmon_config *config);
 __attribute__((visibility("default"))) const char *panicmon_config_id(const panicmon_config *config);
 __attribute__((visibility("default"))) const char *panicmon_config_json(const panicmon_config *config, size_t *len);

@@ -34,7 +34,7 @@ triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || "$cc" -dumpmachi
 for file in usr/lib/$triplet/libpanicmon.so.1 usr/lib/$triplet/libpanicmon.so \
     usr/lib/$triplet/libpanicmon.a usr/lib/$triplet/pkgconfig/panicmon.pc usr/bin/panicmond \
     usr/include/panicmon/panicmon.h usr/share/man/man8/panicmond.8.gz \
-    usr/share/man/man5/panicmond.conf.5.gz usr/share/man/man3/libpanicmon.3.gz \
+    usr/share/man/man1/panicmon-scale.1.gz usr/share/man/man5/panicmond.conf.5.gz usr/share/man/man3/libpanicmon.3.gz \
     usr/share/bash-completion/completions/panicmond lib/systemd/system/panicmond.service \
     etc/panicmon/panicmond.json usr/lib/python3/dist-packages/panicmon/__init__.py; do
     [ -e "$work/tree/$file" ] || fault "no package has $file"
