@@ -8,9 +8,10 @@
 
 #include "support/player.h"
 
-#define NODE "ws://node:1"
-#define HUB  "ws://hub:1"
-#define KEY  "chains.substrate.polkadot.nodes_config"
+#define NODE              "ws://node:1"
+#define HUB               "ws://hub:1"
+#define INACTIVE_ISSUANCE "0xc2261276cc9d1f8598ea4b6a74b15c2f1ccde6872881f893a21de93dfe970cd5"
+#define KEY               "chains.substrate.polkadot.nodes_config"
 
 static frozen world;
 static panicmon_substrate *shared;
@@ -470,6 +471,8 @@ START_TEST(opengov_has_the_same_envelope)
         ck_assert(json_is_integer(json_object_get(ongoing, "end")));
         ck_assert(json_is_integer(json_object_get(ongoing, "delay")));
         ck_assert_uint_eq(strlen(json_string_value(json_object_get(one, "imageHash"))), 66);
+        /* the first has ayes alone, but of 0.00011 % of the issuance; its track asks for half */
+        ck_assert(json_is_false(json_object_get(one, "isPassing")));
     }
     json_t *approved = json_object_get(json_object_get(all, "2"), "finished");
     ck_assert(json_is_true(json_object_get(approved, "approved")));
@@ -481,6 +484,29 @@ START_TEST(opengov_has_the_same_envelope)
         ck_assert(json_is_false(json_object_get(finished, "approved")));
         ck_assert_int_gt(json_integer_value(json_object_get(finished, "end")), 50);
     }
+    player_close(&at);
+    json_decref(state);
+}
+END_TEST
+
+/* The first referendum has 9 DOT of ayes; here there are but 10 in all. */
+START_TEST(opengov_passes_with_support_and_approval)
+{
+    json_t *state = frozen_load("states/polkadot-1004001-era4.json.gz");
+    player at;
+    frozen_peer *peer = frozen_add(&world, NODE, state);
+    frozen_set(peer, "0xc2261276cc9d1f8598ea4b6a74b15c2f57c875e4cff74148e4628f264b974c80",
+               "0x00e87648170000000000000000000000");
+    frozen_set(peer, INACTIVE_ISSUANCE, NULL);
+    player_open(&at, panicmon_substrate_network_strategy(), shared, &world, KEY,
+                "{\"n\": {\"id\": \"n\", \"parent_id\": \"p\", \"name\": \"n\", \"node_ws_url\": "
+                "\"" NODE "\", \"monitor_network\": \"true\", \"use_as_data_source\": \"true\"}}",
+                0);
+    player_round(&at);
+    json_t *active = player_data(&at, "active_referendums");
+    ck_assert_uint_eq(json_array_size(active), 2);
+    ck_assert(json_is_true(json_object_get(json_array_get(active, 0), "isPassing")));
+    ck_assert(json_is_false(json_object_get(json_array_get(active, 1), "isPassing")));
     player_close(&at);
     json_decref(state);
 }
@@ -503,6 +529,7 @@ int main(void)
     tcase_add_test(all, without_the_asset_hub_staking_is_absent_and_nothing_fails);
     tcase_add_test(all, another_monitored_node_serves_as_asset_hub);
     tcase_add_test(all, opengov_has_the_same_envelope);
+    tcase_add_test(all, opengov_passes_with_support_and_approval);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
