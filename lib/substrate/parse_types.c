@@ -182,40 +182,40 @@ static uint32_t find_compact_u32(const pm_metadata *metadata)
 
 /* Early registries keep quiet about the length before an opaque value, which always stands there:
  * such a type gets the two fields that it has in later ones. */
-static void mend_opaque(pm_parse *parse, uint32_t number)
+static void mend_opaque(pm_parse *parse, uint32_t number, uint32_t length)
 {
     pm_metadata *metadata = parse->metadata;
     pm_type *type = &metadata->types.at[number];
+    if (type->count != 1 || metadata->fields.at[type->first].name != 0) {
+        return;
+    }
     pm_name last = pm_path_last(metadata, type);
-    if (type->count != 1 || metadata->fields.at[type->first].name != 0 ||
-        (!pm_name_is(last, "WrapperOpaque") && !pm_name_is(last, "WrapperKeepOpaque"))) {
+    if (!pm_name_is(last, "WrapperOpaque") && !pm_name_is(last, "WrapperKeepOpaque")) {
         return;
     }
     uint32_t value = metadata->fields.at[type->first].type;
-    uint32_t length = find_compact_u32(metadata);
     uint32_t first = metadata->fields.count;
-    for (uint32_t i = 0; i < 2 && length != PM_NO_TYPE; i++) {
+    for (uint32_t i = 0; i < 2; i++) {
         pm_field *field = PM_PUSH(parse, metadata->fields);
         if (field == NULL) {
             return;
         }
         *field = (pm_field){.type = i == 0 ? length : value};
     }
-    if (length != PM_NO_TYPE) {
-        type->first = first;
-        type->count = 2;
-    }
+    type->first = first;
+    type->count = 2;
 }
 
 static void mend(pm_parse *parse)
 {
     pm_metadata *metadata = parse->metadata;
+    uint32_t length = find_compact_u32(metadata);
     for (uint32_t i = 0; i < metadata->types.count && pm_parse_ok(parse); i++) {
         pm_type *type = &metadata->types.at[i];
         if (type->kind == PM_KIND_BITS) {
             mend_bits(metadata, type);
-        } else if (type->kind == PM_KIND_COMPOSITE) {
-            mend_opaque(parse, i);
+        } else if (type->kind == PM_KIND_COMPOSITE && length != PM_NO_TYPE) {
+            mend_opaque(parse, i, length);
         }
     }
 }

@@ -114,6 +114,13 @@ void pm_pjs_key(pm_render_state *state, uint32_t number)
 {
     pm_buf text = {0};
     text_of(state, number, &text);
+    if (text.len > state->longest) { /* maps in keys of maps: each escapes what is in it again */
+        state->too_long = true;
+        state->broken = true;
+    }
+    if (state->broken) {
+        pm_buf_clear(&text);
+    }
     if (text.failed) {
         state->out->failed = true;
     } else {

@@ -87,6 +87,9 @@ expect 1 'HEX' decode --metadata "$v14" --storage Staking.Mode 0x0
 expect 1 'takes 1 arguments, not 2' key --metadata "$v14" System.Account "$address" 5
 expect 1 'neither 0x bytes nor an address' key --metadata "$v14" System.Account "${address}x"
 expect 1 'does not fit' key --metadata "$v14" Staking.ErasStakers 4294967296
+# Keys of maps that are maps, forty deep: each would escape what is in it once more.
+deep=$(printf '04%.0s' {1..40})07$(printf '08%.0s' {1..40})
+expect 1 'too long as JSON' decode --metadata "$samples/maps-in-keys" --form polkadot-js --type 120 "$deep"
 expect 1 'version 9' list --metadata "$samples/v9"
 expect 1 'bytes are left' list --metadata "$samples/trailing"
 expect 1 'No such file' list --metadata "$work/missing"
