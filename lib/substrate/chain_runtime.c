@@ -59,7 +59,14 @@ bool pm_fetch_may_read(pm_fetch *fetch, pm_side *side, const pm_version *version
 {
     bool mine = pm_runtime_claim(fetch->shared, pm_side_genesis(side), version, fetch);
     fetch->claims = fetch->claims || mine;
-    return mine;
+    if (!mine) {
+        return false;
+    }
+    /* Whoever had the claim may have read it since it was looked for. */
+    pm_runtime *found = pm_runtime_find(fetch->shared, pm_side_genesis(side), version);
+    bool there = found != NULL && (found->renewed || !side->renew);
+    pm_runtime_unref(fetch->shared, found);
+    return !there;
 }
 
 /* Takes the metadata that somebody else has read, else reads it or looks again later. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static panicmon_config_set *set_of(const char *routing_key, const char *json)
 {
@@ -122,6 +123,7 @@ static void do_request(player *at, pm_request *request)
                           0, NULL);
         break;
     case PM_REQUEST_WAIT:
+        (void)nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
         pm_request_finish(request, PANICMON_OK, 0, NULL);
         break;
     case PM_REQUEST_STORE:
@@ -162,7 +164,7 @@ void player_round(player *at)
             do_request(at, at->round.asked.items[i]);
         }
         pm_round_turn(&at->round);
-        if (at->steps > 200) {
+        if (at->steps > 2000) {
             printf("the round does not end\n");
             abort();
         }

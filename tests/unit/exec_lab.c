@@ -133,13 +133,14 @@ typedef struct probe_config {
     int number;
     int period;
     int block_ms; /* sleeps so long in its first step */
+    int wait_ms;  /* lets so much time pass after its first step */
     int flags;
 } probe_config;
 
 typedef struct probe {
     const probe_config *config;
     int round;
-    panicmon_request doubled, fixed, loaded;
+    panicmon_request doubled, fixed, loaded, waited;
 } probe;
 
 static panicmon_err ask(probe *own, panicmon_round *round)
@@ -150,6 +151,10 @@ static panicmon_err ask(probe *own, panicmon_round *round)
     own->round++;
     if (config->block_ms > 0) {
         usleep((useconds_t)config->block_ms * 1000);
+    }
+    if (config->wait_ms > 0 &&
+        panicmon_round_wait(round, config->wait_ms, &own->waited) != PANICMON_OK) {
+        return PANICMON_ERR_NOMEM;
     }
     snprintf(params, sizeof params, "[%d]", config->number + own->round);
     snprintf(key, sizeof key, "probe:%s", config->id);
@@ -177,6 +182,11 @@ static panicmon_err probe_step(void *monitor, panicmon_round *round, panicmon_er
     case 0:
         return ask(own, round);
     case 1:
+        if (own->config->wait_ms > 0) {
+            panicmon_err waited = panicmon_reply_status(panicmon_round_reply(round, own->waited));
+            snprintf(body, sizeof body, "%s waited: %d", own->config->id, (int)waited);
+            return panicmon_round_publish(round, "raw_data", "probe", body, strlen(body), NULL);
+        }
         snprintf(body, sizeof body, "%s round %d: %s %s before: %s", own->config->id, own->round,
                  panicmon_reply_body(panicmon_round_reply(round, own->doubled), NULL),
                  panicmon_reply_body(panicmon_round_reply(round, own->fixed), NULL),
@@ -213,6 +223,7 @@ static panicmon_err probe_parse(void *user, const panicmon_config *config, void 
     made->number = pm_json_int(pm_json_member(object, "number"), &value) ? (int)value : 0;
     made->period = pm_json_int(pm_json_member(object, "period"), &value) ? (int)value : 50;
     made->block_ms = pm_json_int(pm_json_member(object, "block"), &value) ? (int)value : 0;
+    made->wait_ms = pm_json_int(pm_json_member(object, "wait"), &value) ? (int)value : 0;
     made->flags = pm_json_int(pm_json_member(object, "flags"), &value) ? (int)value : 0;
     *parsed = made;
     return PANICMON_OK;

@@ -108,6 +108,37 @@ START_TEST(one_that_blocks_does_not_delay_the_others)
 }
 END_TEST
 
+START_TEST(a_wait_takes_its_time)
+{
+    lab at = lab_open(executors[_i], no_settings);
+    pm_buf json = {0};
+    lab_add_probes(&json, 0, 4, 0, ", \"wait\": 150, \"period\": 1000");
+    pm_buf_char(&json, '}');
+    int64_t began = pm_mono_ms();
+    lab_apply(&at, &json);
+    lab_await("waited: 0", 4);
+    ck_assert_int_ge(pm_mono_ms() - began, 150);
+    pm_buf_clear(&json); /* longer than the round is: told so, in time */
+    lab_add_probes(&json, 7, 1, 0, ", \"wait\": 60000, \"period\": 1000");
+    pm_buf_char(&json, '}');
+    lab_apply(&at, &json);
+    char cut[32];
+    snprintf(cut, sizeof cut, "p7 waited: %d", (int)PANICMON_ERR_TIMEOUT);
+    lab_await(cut, 1);
+    pm_buf_clear(&json); /* nor does a stop wait for it */
+    lab_add_probes(&json, 8, 3, 0, ", \"wait\": 40000, \"period\": 600000");
+    pm_buf_char(&json, '}');
+    lab_apply(&at, &json);
+    usleep(200000);
+    began = pm_mono_ms();
+    panicmon_runtime_request_stop(at.runtime);
+    ck_assert_int_eq(panicmon_runtime_join(at.runtime, -1), PANICMON_OK);
+    ck_assert_int_lt(pm_mono_ms() - began, 10000);
+    lab_close(&at);
+    pm_buf_free(&json);
+}
+END_TEST
+
 START_TEST(a_hung_monitor_goes_when_it_is_removed)
 {
     peer *server = peer_start(lab_node, NULL, NULL, NULL);
@@ -330,6 +361,7 @@ int main(void)
     tcase_add_loop_test(each, all_publish_the_same, 0, EXECUTORS);
     tcase_add_loop_test(each, a_stop_does_not_wait_for_hung_peers, 0, EXECUTORS);
     tcase_add_loop_test(each, one_that_blocks_does_not_delay_the_others, 0, EXECUTORS);
+    tcase_add_loop_test(each, a_wait_takes_its_time, 0, EXECUTORS);
     tcase_add_loop_test(each, a_hung_monitor_goes_when_it_is_removed, 0, EXECUTORS);
     tcase_add_loop_test(each, a_changed_config_holds_from_the_next_round_on, 0, EXECUTORS);
     tcase_add_loop_test(each, rounds_keep_to_their_grid, 0, EXECUTORS);

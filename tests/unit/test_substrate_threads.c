@@ -22,6 +22,7 @@ static json_t *state;
 static char *configs[2]; /* with the second source, and without */
 static atomic_bool over;
 static atomic_int failures;
+static pthread_barrier_t gate; /* all begin and end together */
 
 static char *make_config(bool other)
 {
@@ -61,6 +62,7 @@ static void *run_nodes(void *arg)
         player_open(&all[i], panicmon_substrate_node_strategy(), shared, &world, KEY, configs[0],
                     first + i);
     }
+    (void)pthread_barrier_wait(&gate);
     for (int round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < EACH; i++) {
             player_round(&all[i]);
@@ -70,6 +72,7 @@ static void *run_nodes(void *arg)
             }
         }
     }
+    (void)pthread_barrier_wait(&gate);
     for (size_t i = 0; i < EACH; i++) {
         player_close(&all[i]);
     }
@@ -81,10 +84,12 @@ static void *run_network(void *arg)
     player at;
     (void)arg;
     player_open(&at, panicmon_substrate_network_strategy(), shared, &world, KEY, configs[0], 0);
+    (void)pthread_barrier_wait(&gate);
     for (int round = 0; round < ROUNDS; round++) {
         player_round(&at);
         check(&at);
     }
+    (void)pthread_barrier_wait(&gate);
     player_close(&at);
     return NULL;
 }
@@ -113,6 +118,7 @@ START_TEST(monitors_in_many_threads_share_without_races)
     configs[1] = make_config(false);
     frozen_add(&world, NODE, state)->head = 30;
     frozen_add(&world, OTHER, state)->head = 30;
+    ck_assert_int_eq(pthread_barrier_init(&gate, NULL, THREADS + 1), 0);
     ck_assert_int_eq(panicmon_substrate_new(&shared), PANICMON_OK);
     ck_assert_int_eq(pthread_create(&threads[THREADS + 1], NULL, push, NULL), 0);
     ck_assert_int_eq(pthread_create(&threads[THREADS], NULL, run_network, NULL), 0);
@@ -126,6 +132,36 @@ START_TEST(monitors_in_many_threads_share_without_races)
     (void)pthread_join(threads[THREADS + 1], NULL);
     panicmon_substrate_free(shared);
     ck_assert_int_eq(failures, 0);
+    (void)pthread_barrier_destroy(&gate);
+    frozen_free(&world);
+    json_decref(state);
+    free(configs[0]);
+    free(configs[1]);
+}
+END_TEST
+
+/* All begin at once, and none has it yet. */
+START_TEST(metadata_is_read_once_for_all)
+{
+    pthread_t threads[THREADS + 1];
+    state = made_state_of(false, VALIDATORS);
+    configs[0] = make_config(true);
+    configs[1] = make_config(false);
+    frozen_add(&world, NODE, state)->head = 30;
+    frozen_add(&world, OTHER, state)->head = 30;
+    ck_assert_int_eq(pthread_barrier_init(&gate, NULL, THREADS + 1), 0);
+    ck_assert_int_eq(panicmon_substrate_new(&shared), PANICMON_OK);
+    ck_assert_int_eq(pthread_create(&threads[THREADS], NULL, run_network, NULL), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_nodes, (void *)(uintptr_t)i), 0);
+    }
+    for (size_t i = 0; i <= THREADS; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    ck_assert_int_eq(failures, 0);
+    ck_assert_int_eq(world.peers[0].metadata + world.peers[1].metadata, 1);
+    panicmon_substrate_free(shared);
+    (void)pthread_barrier_destroy(&gate);
     frozen_free(&world);
     json_decref(state);
     free(configs[0]);
@@ -138,6 +174,7 @@ int main(void)
     Suite *suite = suite_create("substrate_threads");
     TCase *all = tcase_create("all");
     tcase_set_timeout(all, 50);
+    tcase_add_test(all, metadata_is_read_once_for_all);
     tcase_add_test(all, monitors_in_many_threads_share_without_races);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
