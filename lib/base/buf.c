@@ -71,6 +71,18 @@ void pm_buf_int(pm_buf *buf, int64_t value)
     pm_buf_add(buf, digits + at, sizeof digits - at);
 }
 
+void pm_buf_seconds(pm_buf *buf, int64_t us)
+{
+    char digits[7] = {'.'};
+    int64_t part = us % 1000000;
+    for (size_t i = 6; i > 0; i--) {
+        digits[i] = (char)('0' + part % 10);
+        part /= 10;
+    }
+    pm_buf_int(buf, us / 1000000);
+    pm_buf_add(buf, digits, sizeof digits);
+}
+
 void pm_buf_format_list(pm_buf *buf, const char *format, va_list args)
 {
     va_list again;

@@ -19,6 +19,8 @@ void pm_buf_add(pm_buf *buf, const void *bytes, size_t len);
 void pm_buf_text(pm_buf *buf, const char *text);
 void pm_buf_char(pm_buf *buf, char c);
 void pm_buf_int(pm_buf *buf, int64_t value);
+/* Microseconds since the epoch as seconds with six decimals. */
+void pm_buf_seconds(pm_buf *buf, int64_t us);
 void pm_buf_format(pm_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void pm_buf_format_list(pm_buf *buf, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));

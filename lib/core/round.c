@@ -231,8 +231,9 @@ panicmon_err panicmon_round_heartbeat(panicmon_round *round, panicmon_request *o
     (void)pm_buf_reserve(&body, strlen(round->name) + HEARTBEAT_USUAL);
     pm_buf_text(&body, "{\"component_name\": ");
     pm_buf_json_string(&body, round->name, strlen(round->name));
-    pm_buf_format(&body, ", \"is_alive\": true, \"timestamp\": %lld.%06d}",
-                  (long long)(now / 1000000), (int)(now % 1000000));
+    pm_buf_text(&body, ", \"is_alive\": true, \"timestamp\": ");
+    pm_buf_seconds(&body, now);
+    pm_buf_char(&body, '}');
     panicmon_err status = body.failed
                               ? PANICMON_ERR_NOMEM
                               : panicmon_round_publish(round, "health_check", "heartbeat.worker",

@@ -158,6 +158,13 @@ typedef struct pm_height_memo {
 
 #define PM_MEMO_SIZE 256
 
+/* The answer to state_getRuntimeVersion that was read last; longer ones are not remembered. */
+typedef struct pm_version_memo {
+    char text[2048];
+    size_t len; /* 0: none */
+    pm_version version;
+} pm_version_memo;
+
 struct panicmon_substrate {
     atomic_int refs;
     pthread_mutex_t lock; /* guards all that follows */
@@ -171,6 +178,7 @@ struct panicmon_substrate {
     size_t block_bytes;
     pm_height_memo memo[PM_MEMO_SIZE];
     size_t memo_next;
+    pm_version_memo version;
 };
 
 pm_substrate *pm_substrate_ref(pm_substrate *shared);

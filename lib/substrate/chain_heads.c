@@ -189,6 +189,32 @@ bool pm_version_read(pm_json result, pm_version *out)
     return true;
 }
 
+/* Most nodes of a chain say the same of its runtime, at length, round after round: the text that
+ * was read last is compared before one is taken apart. */
+static bool read_version(pm_substrate *shared, pm_json result, pm_version *out)
+{
+    pm_version_memo *memo = &shared->version;
+    pm_substrate_lock(shared);
+    bool same = result.text != NULL && result.len > 0 && result.len == memo->len &&
+                memcmp(result.text, memo->text, result.len) == 0;
+    if (same) {
+        *out = memo->version;
+    }
+    pm_substrate_unlock(shared);
+    if (same) {
+        return true;
+    }
+    bool good = pm_version_read(result, out);
+    if (good && result.len <= sizeof memo->text) {
+        pm_substrate_lock(shared);
+        memcpy(memo->text, result.text, result.len);
+        memo->len = result.len;
+        memo->version = *out;
+        pm_substrate_unlock(shared);
+    }
+    return good;
+}
+
 static void add_value(pm_buf *out, pm_json value)
 {
     if (value.text == NULL) {
@@ -245,7 +271,8 @@ static void fail(pm_heads *heads, const char *method, const panicmon_reply *repl
     }
 }
 
-static void read_replies(pm_heads *heads, const pm_heads_call *call, const panicmon_round *round)
+static void read_replies(pm_heads *heads, const pm_heads_call *call, pm_substrate *shared,
+                         const panicmon_round *round)
 {
     const panicmon_reply *head = pm_reply(round, call->head);
     const panicmon_reply *sync = pm_reply(round, call->sync);
@@ -258,7 +285,7 @@ static void read_replies(pm_heads *heads, const pm_heads_call *call, const panic
         panicmon_reply_status(sync) != PANICMON_ERR_RPC) {
         fail(heads, "system_syncState", sync);
     }
-    if (!pm_version_read(pm_reply_json(version), &heads->version) && pm_reply_lost(version)) {
+    if (!read_version(shared, pm_reply_json(version), &heads->version) && pm_reply_lost(version)) {
         fail(heads, "state_getRuntimeVersion", version);
     }
     (void)read_health(pm_reply_json(pm_reply(round, call->health)), &heads->health);
@@ -310,7 +337,7 @@ pm_heads *pm_heads_take(pm_heads_call *call, pm_substrate *shared, panicmon_roun
     atomic_init(&heads->refs, 1);
     heads->taken_ms = pm_mono_ms();
     heads->method = "";
-    read_replies(heads, call, round);
+    read_replies(heads, call, shared, round);
     carry_over(heads, call, round, before);
     pm_heads_unref(before);
     if (heads->message.failed || heads->genesis.failed || heads->chain.failed ||

@@ -24,16 +24,26 @@ static void add_number(pm_buf *out, pm_maybe number)
     }
 }
 
+/* Formatting is for what is seldom written: most of a sample is put together from texts. */
+static void add_name(pm_buf *out, const char *name)
+{
+    pm_buf_char(out, '"');
+    pm_buf_text(out, name);
+    pm_buf_text(out, "\": ");
+}
+
 static void add_member(pm_buf *out, const char *name, pm_maybe number)
 {
-    pm_buf_format(out, "\"%s\": ", name);
+    add_name(out, name);
     add_number(out, number);
     pm_buf_text(out, ", ");
 }
 
 static void add_fact(pm_buf *out, const char *name, const pm_buf *json)
 {
-    pm_buf_format(out, "\"%s\": %s, ", name, json->len > 0 ? json->data : "null");
+    add_name(out, name);
+    pm_buf_text(out, json->len > 0 ? json->data : "null");
+    pm_buf_text(out, ", ");
 }
 
 static const char *yes_no(bool value)
@@ -52,8 +62,11 @@ static void add_meta_data(pm_buf *out, const pm_node_config *config, const char 
     add_text(out, config->id);
     pm_buf_text(out, ", \"node_parent_id\": ");
     add_text(out, config->parent_id);
-    pm_buf_format(out, ", \"time\": %lld.%06d, \"is_validator\": %s, \"stash_address\": ",
-                  (long long)(now / 1000000), (int)(now % 1000000), yes_no(config->is_validator));
+    pm_buf_text(out, ", \"time\": ");
+    pm_buf_seconds(out, now);
+    pm_buf_text(out, ", \"is_validator\": ");
+    pm_buf_text(out, yes_no(config->is_validator));
+    pm_buf_text(out, ", \"stash_address\": ");
     add_text(out, config->stash_address);
     pm_buf_char(out, '}');
 }
@@ -195,11 +208,15 @@ static void add_absent(pm_buf *out, const pm_node_view *view, const pm_stash *st
 static void add_health(pm_buf *out, const pm_health *health)
 {
     if (health->known) {
-        pm_buf_format(out,
-                      "\"peers\": %lld, \"health\": {\"peers\": %lld, \"isSyncing\": %s, "
-                      "\"shouldHavePeers\": %s}, ",
-                      (long long)health->peers, (long long)health->peers,
-                      yes_no(health->is_syncing), yes_no(health->should_have_peers));
+        pm_buf_text(out, "\"peers\": ");
+        pm_buf_int(out, health->peers);
+        pm_buf_text(out, ", \"health\": {\"peers\": ");
+        pm_buf_int(out, health->peers);
+        pm_buf_text(out, ", \"isSyncing\": ");
+        pm_buf_text(out, yes_no(health->is_syncing));
+        pm_buf_text(out, ", \"shouldHavePeers\": ");
+        pm_buf_text(out, yes_no(health->should_have_peers));
+        pm_buf_text(out, "}, ");
     } else {
         pm_buf_text(out, "\"peers\": null, \"health\": null, ");
     }
