@@ -334,27 +334,37 @@ static bool dial(pm_wire *wire, const struct addrinfo *at)
     return false;
 }
 
-bool pm_wire_connect(pm_wires *wires, pm_ws *ws, const char *address)
+/* Gives 0 or an errno. */
+static int dial_address(pm_wire *wire, const char *address, int port)
 {
     char service[8];
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-    (void)snprintf(service, sizeof service, "%u", (unsigned int)ws->target->url.port);
+    (void)snprintf(service, sizeof service, "%u", (unsigned int)port);
+    if (getaddrinfo(address, service, &hints, &found) != 0) {
+        return EINVAL;
+    }
+    int failed = dial(wire, found) ? 0 : errno;
+    freeaddrinfo(found);
+    return failed;
+}
+
+bool pm_wire_connect(pm_wires *wires, pm_ws *ws, const char *address)
+{
+    int failed = ENOMEM;
     pm_wire *wire = calloc(1, sizeof *wire);
-    bool good = wire != NULL && getaddrinfo(address, service, &hints, &found) == 0;
     ws->problem[0] = '\0';
-    if (good) {
+    if (wire != NULL) {
         wire->wires = wires;
         wire->ws = ws;
-        good = dial(wire, found);
-        freeaddrinfo(found);
+        failed = dial_address(wire, address, ws->target->url.port);
     }
-    if (!good) {
+    if (failed != 0) {
         char text[96];
         (void)snprintf(ws->problem, sizeof ws->problem, "cannot connect to %s: %s", address,
-                       wire == NULL ? "out of memory" : strerror_r(errno, text, sizeof text));
+                       strerror_r(failed, text, sizeof text));
         free(wire);
         return false;
     }

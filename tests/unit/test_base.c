@@ -32,6 +32,10 @@ START_TEST(numbers_and_formats_append)
     pm_buf_int(&buf, INT64_MIN);
     pm_buf_format(&buf, " %s %d", "x", 7);
     ck_assert_str_eq(buf.data, "-9223372036854775808 x 7");
+    pm_buf_clear(&buf);
+    pm_buf_seconds(&buf, INT64_C(1700000000000042));
+    ck_assert_str_eq(buf.data, "1700000000.000042");
+    pm_buf_clear(&buf);
     size_t len;
     char *taken = pm_buf_take(&buf, &len);
     ck_assert_uint_eq(len, strlen(taken));
