@@ -205,7 +205,7 @@ static bool read_version(pm_substrate *shared, pm_json result, pm_version *out)
         return true;
     }
     bool good = pm_version_read(result, out);
-    if (good && result.len <= sizeof memo->text) {
+    if (good && result.text != NULL && result.len <= sizeof memo->text) {
         pm_substrate_lock(shared);
         memcpy(memo->text, result.text, result.len);
         memo->len = result.len;
