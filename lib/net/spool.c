@@ -212,42 +212,57 @@ static void release_synced(pm_spool *spool)
     }
 }
 
-/* With the lock held, which it gives up meanwhile. The descriptor is a copy, because the segment
- * may go while it is written out. False: something is not on the disk. */
-static bool sync_all(pm_spool *spool)
+/* The oldest segment above `after` and up to `last` that is not on the disk; NULL: none. */
+static pm_segment *next_dirty(const pm_spool *spool, uint64_t after, uint64_t last)
 {
     pm_segment *at = spool->first;
-    bool good = true;
+    while (at != NULL && (at->number <= after || !at->dirty || at->fd < 0)) {
+        at = at->next;
+    }
+    return at != NULL && at->number <= last ? at : NULL;
+}
+
+/* Gives 0 or an errno. With the lock held, which it gives up meanwhile. The descriptor is a copy,
+ * because the segment may go while it is written out. */
+static int sync_segment(pm_spool *spool, pm_segment *at)
+{
+    int fd = fcntl(at->fd, F_DUPFD_CLOEXEC, 0);
+    at->dirty = false;
+    pthread_mutex_unlock(&spool->lock);
+    int failed = fd < 0 || fdatasync(fd) != 0 ? errno : 0;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    pthread_mutex_lock(&spool->lock);
+    return failed;
+}
+
+/* Brings what was written so far to the disk, each segment once, as more may come all the time.
+ * With the lock held, which it gives up meanwhile. False: something is not on the disk. */
+static bool sync_all(pm_spool *spool)
+{
+    uint64_t done = 0;
+    uint64_t last = spool->next_number - 1;
+    int failed = 0;
     if (spool->dir_dirty) {
         spool->dir_dirty = false;
         pthread_mutex_unlock(&spool->lock);
         (void)fsync(spool->dir);
         pthread_mutex_lock(&spool->lock);
-        at = spool->first;
     }
-    while (at != NULL) {
-        if (!at->dirty || at->fd < 0) {
-            at = at->next;
-            continue;
-        }
-        at->dirty = false;
-        panicmon_log *log = spool->log;
-        int fd = fcntl(at->fd, F_DUPFD_CLOEXEC, 0);
-        pthread_mutex_unlock(&spool->lock);
-        int failed = fd < 0 || fdatasync(fd) != 0 ? errno : 0;
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        if (failed != 0) {
-            pm_logf(log, PANICMON_LOG_ERROR, COMPONENT, "could not be brought to the disk: %s",
-                    strerrordesc_np(failed));
-        }
-        pthread_mutex_lock(&spool->lock);
-        good = failed == 0;
-        at = good ? spool->first : NULL;
+    for (pm_segment *at; failed == 0 && (at = next_dirty(spool, done, last)) != NULL;) {
+        done = at->number;
+        failed = sync_segment(spool, at);
     }
     release_synced(spool);
-    return good;
+    if (failed != 0) {
+        panicmon_log *log = spool->log;
+        pthread_mutex_unlock(&spool->lock);
+        pm_logf(log, PANICMON_LOG_ERROR, COMPONENT, "could not be brought to the disk: %s",
+                strerrordesc_np(failed));
+        pthread_mutex_lock(&spool->lock);
+    }
+    return failed == 0;
 }
 
 /* ---- compaction ---- */
