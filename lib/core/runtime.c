@@ -313,6 +313,18 @@ static bool wait_over(panicmon_runtime *runtime, int64_t until)
     return over;
 }
 
+/* Breaks whatever is waited for; messages that were not sent by now are not. */
+static void interrupt(panicmon_runtime *runtime)
+{
+    runtime->exec->ops->interrupt(runtime->exec);
+    pthread_mutex_lock(&runtime->lock);
+    bool control_over = runtime->control_over;
+    pthread_mutex_unlock(&runtime->lock);
+    if (!control_over && runtime->channel->ops->interrupt != NULL) {
+        runtime->channel->ops->interrupt(runtime->channel);
+    }
+}
+
 panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64_t timeout_ms)
 {
     if (pm_thread_is_ours()) {
@@ -326,15 +338,15 @@ panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64_t timeout_ms
     }
     int64_t now = pm_mono_ms();
     int64_t until = timeout_ms < 0 ? PM_NEVER : now + timeout_ms;
-    bool over = wait_over(runtime, pm_earlier(until, now + GRACE_MS));
+    if (runtime->grace_until == 0) { /* a caller may join in small portions */
+        runtime->grace_until = now + GRACE_MS;
+    }
+    bool over = wait_over(runtime, pm_earlier(until, runtime->grace_until));
     while (!over) {
-        runtime->exec->ops->interrupt(runtime->exec);
-        pthread_mutex_lock(&runtime->lock);
-        bool control_over = runtime->control_over;
-        pthread_mutex_unlock(&runtime->lock);
-        if (!control_over && runtime->channel->ops->interrupt != NULL) {
-            runtime->channel->ops->interrupt(runtime->channel);
+        if (pm_mono_ms() < runtime->grace_until) {
+            return PANICMON_ERR_TIMEOUT;
         }
+        interrupt(runtime);
         over = wait_over(runtime, pm_earlier(until, pm_mono_ms() + 200));
         if (!over && pm_mono_ms() >= until) {
             pthread_mutex_lock(&runtime->lock);
