@@ -196,6 +196,8 @@ static void write_labels(FILE *to, const family *family, const monitorable *one)
         label(to, "network", labels->chain);
         fputc(',', to);
         label(to, "name", labels->name);
+        fputc(',', to);
+        label(to, "id", labels->id); /* names may be the same */
     } else {
         label(to, "chain", labels->chain);
         fputc(',', to);

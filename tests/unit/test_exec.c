@@ -175,7 +175,10 @@ START_TEST(a_changed_config_holds_from_the_next_round_on)
     for (int number = 7; number < 12; number++) {
         pm_buf json = {0};
         char expected[64];
-        pm_buf_format(&json, "{\"x\": {\"number\": %d, \"url\": \"ws://127.0.0.1:%d/\"}}",
+        /* A round has as long as its period; only the first one of a config is looked for. */
+        pm_buf_format(&json,
+                      "{\"x\": {\"number\": %d, \"period\": 500, "
+                      "\"url\": \"ws://127.0.0.1:%d/\"}}",
                       number * 1000, peer_port(server));
         lab_apply(&at, &json);
         snprintf(expected, sizeof expected, ": %d ", (number * 1000 + 1) * 2);

@@ -37,7 +37,7 @@ const columns = [
   { key: "best", label: "Best", number: true, sort: true, fill: (cell, row) => setText(cell, count(row.best)) },
   { key: "finalized", label: "Finalized", number: true, sort: true, fill: (cell, row) => setText(cell, count(row.finalized)) },
   { key: "lag", label: "Behind", number: true, sort: true, help: "Blocks behind the height its peers have", fill: lagCell },
-  { key: "trend", label: "Trend", help: "The last 60 rounds" },
+  { key: "trend", label: "Trend", help: "The last 60 rounds: blocks not finalized yet, blocks behind its peers, errors" },
   { key: "peers", label: "Peers", number: true, sort: true, fill: (cell, row) => setText(cell, count(row.peers)) },
   { key: "era", label: "Era", number: true, sort: true, fill: (cell, row) => setText(cell, count(row.era)) },
   { key: "role", label: "Role", sort: true, fill: badges },
