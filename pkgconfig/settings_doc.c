@@ -3,6 +3,7 @@
  * manual. */
 #include <panicmon/panicmon.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,6 +70,22 @@ static void write_list(void)
     }
 }
 
+/* The names of the figures, one a line. */
+static bool write_figures(void)
+{
+    panicmon_runtime *runtime = NULL;
+    panicmon_stats *stats = NULL;
+    const char *name;
+    bool good = panicmon_runtime_new(&runtime, NULL, NULL, NULL) == PANICMON_OK &&
+                panicmon_runtime_stats(runtime, &stats) == PANICMON_OK;
+    for (size_t i = 0; good && panicmon_stats_at(stats, i, &name, NULL) == PANICMON_OK; i++) {
+        puts(name);
+    }
+    panicmon_stats_free(stats);
+    panicmon_runtime_free(runtime);
+    return good;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "page") == 0) {
@@ -76,8 +93,10 @@ int main(int argc, char **argv)
         write_errors();
     } else if (argc == 2 && strcmp(argv[1], "list") == 0) {
         write_list();
+    } else if (argc == 2 && strcmp(argv[1], "figures") == 0) {
+        return write_figures() ? 0 : 1;
     } else {
-        fprintf(stderr, "usage: settings_doc page | list\n");
+        fprintf(stderr, "usage: settings_doc page | list | figures\n");
         return 2;
     }
     return 0;

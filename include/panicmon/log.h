@@ -19,7 +19,7 @@ typedef enum panicmon_log_level {
 
 /** How panicmon_log_new_fd() writes a record. */
 typedef enum panicmon_log_format {
-    PANICMON_LOG_TEXT = 0, /**< `2026-11-24T08:00:00.000Z WARNING component: message` */
+    PANICMON_LOG_TEXT = 0, /**< `2026-11-24T08:00:00.000Z warning component: message` */
     PANICMON_LOG_JSON = 1, /**< `{"time": ..., "level": ..., "component": ..., "message": ...}` */
     PANICMON_LOG_FORMAT_MAX_ = 0x7fffffff
 } panicmon_log_format;

@@ -112,7 +112,7 @@ PANICMON_API void panicmon_message_free(panicmon_message *message);
 PANICMON_API panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime,
                                                  panicmon_stats **out);
 
-/** The figure `name`, for example "rounds"; ERR_NOENT for an unknown name. */
+/** The figure `name`, one of @ref figures; ERR_NOENT for an unknown name. */
 PANICMON_API panicmon_err panicmon_stats_get(const panicmon_stats *stats, const char *name,
                                              int64_t *out);
 

@@ -28,6 +28,13 @@ for function in $(grep -oE '\bpanicmon_[a-z0-9_]+\b' "$source/pkgconfig/libpanic
     grep -rqw "$function" "$source/include/panicmon"/*.h || fault "libpanicmon.3: no $function"
 done
 
+# Every figure of the library is explained.
+"$settings_doc" figures >"$work/figures"
+[ "$(wc -l <"$work/figures")" -gt 20 ] || fault "the library tells of too few figures"
+while read -r figure; do
+    grep -qF "\`$figure\`" "$source/include/panicmon/concepts.dox" || fault "concepts.dox: no figure $figure"
+done <"$work/figures"
+
 # README names every package that a build takes.
 # shellcheck source=tests/support/packages.sh
 . "$source/tests/support/packages.sh"
@@ -60,7 +67,7 @@ if command -v doxygen >/dev/null; then
     while read -r function; do
         grep -rq "<name>$function</name>" "$work/docs/xml" || fault "$function is in no page"
     done <"$work/functions"
-    for page in model threads memory abi broker settings errors; do
+    for page in model threads memory abi broker settings figures errors; do
         [ -f "$work/docs/html/$page.html" ] || fault "no page '$page'"
     done
 else
