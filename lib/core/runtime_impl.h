@@ -45,7 +45,8 @@ struct panicmon_runtime {
 
     atomic_int phase; /* pm_runtime_phase; changed under lock */
 
-    int64_t grace_until; /* of the thread that joins: before it nothing is broken; 0: not joined yet */
+    int64_t
+        grace_until; /* of the thread that joins: before it nothing is broken; 0: not joined yet */
 
     pthread_mutex_t hook_lock; /* guards the hooks; held while they run, taken before lock */
     pm_hook *hooks;
