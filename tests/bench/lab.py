@@ -151,9 +151,10 @@ class Lab:
         return made
 
     def tick(self, n):
-        """How long the executor `events` lets events gather, in milliseconds: one for each two
-        rounds a second, at most 20."""
-        tick = min(20, int(n / self.options.period / 2))
+        """How long the executor `events` lets events gather, in milliseconds (events_loop.c): one
+        for each two rounds a second, at most the time of 20 rounds or 50 ms."""
+        rate = n / self.options.period
+        tick = int(min(rate / 2, max(5, min(50, 20000 / rate))))
         return tick if tick > 1 else 0
 
     def start(self, approach, kind, n, tls):
