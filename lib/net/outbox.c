@@ -288,18 +288,25 @@ pm_entry *pm_entry_make(const pm_outbox *outbox, const char *exchange, const cha
 {
     size_t exchange_len = strlen(exchange);
     size_t key_len = strlen(routing_key);
-    size_t size = sizeof(pm_entry) + exchange_len + key_len + len + 3;
-    pm_entry *entry = malloc(size);
+    bool keep = outbox->keep != NULL && strcmp(outbox->keep, exchange) == 0;
+    pm_buf about = {0};
+    if (keep) {
+        pm_newest_name(&about, routing_key, body, len);
+    }
+    size_t size = sizeof(pm_entry) + exchange_len + key_len + len + about.len + 4;
+    pm_entry *entry = about.failed ? NULL : malloc(size);
     if (entry == NULL) {
+        pm_buf_free(&about);
         return NULL;
     }
-    *entry = (pm_entry){.size = size};
+    *entry = (pm_entry){.size = size, .keep = keep};
     char *at = entry->memory;
     entry->out.exchange = put(&at, exchange, exchange_len);
     entry->out.routing_key = put(&at, routing_key, key_len);
     entry->out.body = put(&at, body, len);
     entry->out.len = len;
-    entry->keep = outbox->keep != NULL && strcmp(outbox->keep, exchange) == 0;
+    entry->about = put(&at, about.data, about.len);
+    pm_buf_free(&about);
     return entry;
 }
 

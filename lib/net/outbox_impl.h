@@ -29,6 +29,7 @@ typedef struct pm_entry {
     bool returned;
     bool keep;
     bool superseded;
+    const char *about;   /* with `keep`: who tells of what; a newer message about it replaces it */
     panicmon_err status; /* the outcome, on the done list */
     char memory[];
 } pm_entry;
@@ -83,7 +84,7 @@ struct pm_outbox {
     panicmon_log *log;
     pm_spool *spool;  /* has its own lock, taken after this one; its thread takes this one first */
     pm_map named;     /* name -> lane */
-    pm_map newest_of; /* routing key -> newest message of the exchange `keep` */
+    pm_map newest_of; /* pm_entry.about -> newest message of the exchange `keep` */
     pm_entry *moving; /* the next that a compaction of the spool looks at; NULL: none left */
     pm_port *ports;
     pm_port limbo; /* holds the lanes while there is no port */
@@ -115,7 +116,10 @@ panicmon_err pm_outbox_open_spool(pm_outbox *outbox, const char *dir, panicmon_e
 void pm_entry_settle(pm_entry *entry, panicmon_err status, atomic_int_fast64_t *reason);
 /* Marks a message that was in flight as waiting again; it may be gone afterwards. */
 void pm_entry_unsend(pm_entry *entry);
-/* outbox_newest.c: a message was taken in; was taken out; waits again, which may be its end. */
+/* outbox_newest.c: what a message of the exchange `keep` is about: its routing key and, of a list
+ * of monitorables, its manager. */
+void pm_newest_name(pm_buf *out, const char *routing_key, const char *body, size_t len);
+/* A message was taken in; was taken out; waits again, which may be its end. */
 void pm_newest_enter(pm_entry *entry);
 void pm_newest_leave(const pm_entry *entry);
 void pm_newest_unsent(pm_entry *entry);

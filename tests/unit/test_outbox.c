@@ -379,6 +379,36 @@ START_TEST(the_oldest_of_all_lanes_go_first_but_no_monitorables)
 }
 END_TEST
 
+/* Two managers have lists of the same routing key: each has its own newest. */
+START_TEST(a_list_takes_the_place_of_none_of_another_manager)
+{
+    static const char nodes[] = "{\"manager_name\": \"Node\", \"sources\": [1]}";
+    static const char contracts[] = "{\"manager_name\": \"Contract\", \"sources\": []}";
+    outcome at[3];
+    pm_outbox *outbox = open_outbox(1 << 20, NULL);
+    pm_port *port = open_port(outbox);
+    pm_lane *lane = open_lane(port, "a");
+    add_to(lane, &at[0], "monitorable", nodes);
+    add_to(lane, &at[1], "monitorable", contracts);
+    add_to(lane, &at[2], "monitorable", contracts);
+    expect_next(port, nodes);
+    expect_next(port, contracts);
+    expect_next(port, NULL);
+    ck_assert_int_eq(counts.dropped_superseded, 1);
+    acked(port, 0, true);
+    (void)pm_lane_collect(lane, 0);
+    ck_assert_int_eq(at[0].status, PANICMON_OK);
+    ck_assert_int_eq(at[1].status, PANICMON_ERR_CANCELED);
+    ck_assert_int_eq(at[2].status, PANICMON_OK);
+    pm_lane_close(lane);
+    pm_port_close(port);
+    pm_outbox_free(outbox);
+    for (size_t i = 0; i < 3; i++) {
+        clear(&at[i]);
+    }
+}
+END_TEST
+
 /* Of messages that are kept whatever comes, only the newest of a routing key waits. */
 START_TEST(a_newer_monitorable_takes_the_place_of_one_that_waits)
 {
@@ -1005,6 +1035,7 @@ int main(void)
     tcase_add_test(all, returned_and_refused_messages_fail);
     tcase_add_test(all, a_message_that_closes_the_channel_goes_alone);
     tcase_add_test(all, the_oldest_of_all_lanes_go_first_but_no_monitorables);
+    tcase_add_test(all, a_list_takes_the_place_of_none_of_another_manager);
     tcase_add_test(all, a_newer_monitorable_takes_the_place_of_one_that_waits);
     tcase_add_test(all, monitorables_do_not_gather_without_end);
     tcase_add_test(all, what_amqp_cannot_name_is_refused);

@@ -129,6 +129,8 @@ class ManagerTest(Case):
             self.assertIsInstance(raised.exception, panicmon.ParseError)
             self.assertIn("greetings.en: entry 'b'", str(raised.exception))
             self.assertIsInstance(raised.exception.__cause__, KeyError)
+            self.assertTrue(until(lambda: runtime.stats()["monitors_running"] == 2))  # as it was
+            manager.apply("greetings.en", {"a": {"whom": "x"}})
             self.assertTrue(until(lambda: runtime.stats()["monitors_running"] == 1))
             manager.apply_all({"greetings.de": {"c": {"whom": "z"}}})
             manager.apply("greetings.en", {})
