@@ -17,6 +17,9 @@ from procs import Broker, Child, Simulator, descriptors, memory_kib, raise_descr
 CHAIN = 10     # nodes of one config set
 SAMPLE_S = 10  # between looks at the daemon
 WARM_S = 10    # before anything is changed or cut
+# Then ten times the changes for so long: each config has been changed some times, and as many
+# monitors are switched off as will be on average, before the slope is taken.
+SETTLE_S = 60
 # Growth of the heap in use is noise when two of its standard errors reach zero, or when it is less
 # than so many KiB a minute.
 SLOPE_KIB = 8
@@ -33,9 +36,9 @@ class Configs:
         self.nodes = [{"name": f"node {i}", "on": True} for i in range(options.n)]
         self.changes = 0
 
-    def change(self):
+    def change(self, count):
         """Renames, takes out or puts back some."""
-        for i in random.sample(range(self.options.n), self.options.changes):
+        for i in random.sample(range(self.options.n), min(count, self.options.n)):
             self.changes += 1
             node = self.nodes[i]
             if random.random() < 0.5 or not node["on"]:
@@ -215,13 +218,20 @@ def run(options, directory, sim, broker):
     time.sleep(WARM_S)
     first = daemon.figures()
     sim.ask("sim_set", {"cuts": options.cuts})
+
+    def change(count):
+        configs.change(count)
+        configs.write(url)
+        os.kill(daemon.pid, signal.SIGHUP)
+
+    for _ in range(SETTLE_S if options.changes > 0 and not options.wrapped else 0):
+        change(10 * options.changes)
+        time.sleep(1)
     began = time.monotonic()
     points = []
     while time.monotonic() - began < options.minutes * 60:
         if options.changes > 0:
-            configs.change()
-            configs.write(url)
-            os.kill(daemon.pid, signal.SIGHUP)
+            change(options.changes)
         time.sleep(1)
         if len(points) * SAMPLE_S < time.monotonic() - began:
             rounds = daemon.figures()["rounds"]
