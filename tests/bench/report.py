@@ -72,7 +72,7 @@ def machine():
                 break
     with open("/proc/loadavg") as f:
         load = f.read().split()[0]
-    return (f"{os.cpu_count()} cores ({model}), Linux {platform.release()}; "
+    return (f"{os.cpu_count()} cores ({model}), Linux {'.'.join(platform.release().split('.')[:2])}; "
             f"load average at the end {load}")
 
 
