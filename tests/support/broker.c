@@ -147,6 +147,7 @@ static void set_environment(void)
     set_number("RABBITMQ_DIST_PORT", dist_port);
     set_number("ERL_EPMD_PORT", epmd_port);
     (void)setenv("ERL_EPMD_ADDRESS", "127.0.0.1", 1);
+    (void)setenv("ERL_CRASH_DUMP_SECONDS", "0", 1); /* a start that fails leaves no file behind */
     (void)setenv("RABBITMQ_MNESIA_BASE", broker_file("mnesia"), 1);
     (void)setenv("RABBITMQ_LOG_BASE", broker_file("log"), 1);
     (void)setenv("RABBITMQ_CONFIG_FILE", broker_file("rabbitmq.conf"), 1);
