@@ -1,71 +1,23 @@
 /* test_substrate_oom.c: rounds of the Substrate monitors with their n-th allocation failing, and
  * with all that follow it failing too. A round may then fail; the next one gives a sample, and
- * nothing leaks. The linker puts the functions below before malloc and its kin. On a made chain,
- * and on a recorded one with OpenGov where the recordings are at hand. */
+ * nothing leaks. On a made chain, and on a recorded one with OpenGov where the recordings are at
+ * hand. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/oom.h"
 #include "support/made.h"
 #include "support/player.h"
 
 #define NODE "ws://node:1"
 #define KEY  "chains.substrate.polkadot.nodes_config"
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-char *__wrap_strdup(const char *text);
-
-static bool inside; /* of a step */
-static bool lasting;
-static long left = -1;
-static long failures;
-
-static bool fails(void)
-{
-    if (!inside || left < 0) {
-        return false;
-    }
-    if (left > 0) {
-        left--;
-        return false;
-    }
-    if (!lasting) {
-        left = -1;
-    }
-    failures++;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
+/* Whether a step runs: only its allocations fail. */
 static void guard(bool now)
 {
-    inside = now;
+    oom_pause(!now);
 }
 
 typedef struct chain {
@@ -91,12 +43,11 @@ static bool play(const chain *of, long n, bool all_after)
         atomic_fetch_add(&peer->head, 1);
     }
     at.guard = guard;
-    left = n;
-    lasting = all_after;
-    failures = 0;
+    oom_arm(n, all_after, false);
+    oom_pause(true);
     player_round(&at);
-    left = -1;
-    bool some = failures > 0;
+    bool some = oom_disarm();
+    oom_pause(false);
     at.guard = NULL;
     for (int i = 0; i < 2; i++) { /* the first may still find an endpoint that is left alone */
         atomic_fetch_add(&peer->head, 1);

@@ -24,10 +24,11 @@ static atomic_bool lasting;    /* all that follow fail too */
 static atomic_long countdown;
 static atomic_long failures;
 static _Thread_local bool arming_thread;
+static _Thread_local bool passing;
 
 static bool fails(void)
 {
-    if (!atomic_load(&armed) || (!arming_thread && !atomic_load(&everywhere))) {
+    if (passing || !atomic_load(&armed) || (!arming_thread && !atomic_load(&everywhere))) {
         return false;
     }
     long left = atomic_fetch_sub(&countdown, 1);
@@ -66,6 +67,11 @@ void oom_arm(long n, bool all_after, bool all_threads)
     atomic_store(&lasting, all_after);
     atomic_store(&everywhere, all_threads);
     atomic_store(&armed, true);
+}
+
+void oom_pause(bool paused)
+{
+    passing = paused;
 }
 
 /* Whether anything failed. */

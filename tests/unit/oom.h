@@ -9,6 +9,8 @@
 
 /* Lets allocation `n` from now fail, and `all_after` it; of this thread or of `all_threads`. */
 void oom_arm(long n, bool all_after, bool all_threads);
+/* Lets the allocations of this thread pass for a while, uncounted. */
+void oom_pause(bool paused);
 /* Lets none fail any more. Whether any did. */
 bool oom_disarm(void);
 /* How many failed since oom_arm(). */
