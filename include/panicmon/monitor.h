@@ -136,8 +136,9 @@ PANICMON_API panicmon_err panicmon_round_store(panicmon_round *round, const char
                                                panicmon_request *out);
 
 /**
- * Queues nothing but time: the reply comes after `ms` (1 to 60000), and no thread stands still for
- * it. Its status is OK; ERR_TIMEOUT when calls of this round have no time left before that.
+ * Queues nothing but time: the reply comes after `ms` milliseconds (1 to 60000, else ERR_INVAL),
+ * and no thread stands still for it. Its status is OK; ERR_TIMEOUT when calls of this round have no
+ * time left before that.
  */
 PANICMON_API panicmon_err panicmon_round_wait(panicmon_round *round, int64_t ms,
                                               panicmon_request *out);

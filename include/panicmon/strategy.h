@@ -44,8 +44,9 @@ PANICMON_API const panicmon_config *panicmon_config_set_at(const panicmon_config
                                                            size_t i);
 
 /**
- * When the set was made, on a clock of its own. No two sets of a process have address and stamp in
- * common: together they tell a set from one that stood at its place before.
+ * When the set was made, on a clock of its own, in no unit to count with. No two sets of a process
+ * have address and stamp in common: together they tell a set from one that stood at its place
+ * before. Any thread.
  */
 PANICMON_API int64_t panicmon_config_set_stamp(const panicmon_config_set *set);
 

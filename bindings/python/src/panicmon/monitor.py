@@ -162,7 +162,9 @@ class Round:
         return out.value
 
     def wait(self, seconds: float) -> Request:
-        """Lets time pass; the reply comes then. No thread stands still for it."""
+        """Lets so much time pass (0.001 to 60 seconds); the reply comes then. No thread stands still
+        for it. ValueError when it is longer; the reply's status tells when the round has no time
+        left before that."""
         out = c_uint32()
         _core.raise_code(lib.panicmon_round_wait(
             self._live(), max(1, round(seconds * 1000)), byref(out)))
