@@ -47,7 +47,7 @@ struct pm_conn {
     amqp_connection_state_t state;
     pm_tls_guard guard;
     pm_batch batch;
-    int64_t until_ms; /* no answer is waited for after it */
+    atomic_int_fast64_t until_ms; /* no answer is waited for after it */
     char why[2 * WHY_SIZE];
     /* a message whose parts are coming in */
     pm_event coming;
@@ -128,14 +128,12 @@ panicmon_err pm_conn_new(pm_conn **out, const pm_target *target, const char *nam
     conn->target = target;
     conn->frame_max = frame_max;
     conn->fd = -1;
-    conn->until_ms = PM_NEVER;
+    atomic_init(&conn->until_ms, PM_NEVER);
     atomic_init(&conn->interrupted, false);
     (void)pthread_mutex_init(&conn->lock, NULL);
     conn->name = strdup(name);
     conn->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    conn->batch = (pm_batch){.stop_fd = conn->stop_fd,
-                             .channel = CHANNEL,
-                             .stuck_ms = (int64_t)target->heartbeat_s * 2000};
+    conn->batch.channel = CHANNEL;
     if (conn->name == NULL || conn->stop_fd < 0) {
         panicmon_err status = conn->name == NULL ? PANICMON_ERR_NOMEM : PANICMON_ERR_SYSTEM;
         pm_conn_free(conn);
@@ -208,7 +206,8 @@ void pm_conn_close(pm_conn *conn, bool polite)
 {
     if (conn->state != NULL) {
         const struct timeval goodbye = {.tv_usec = (suseconds_t)GOODBYE_MS * 1000};
-        if (polite && pm_conn_is_writable(conn) && !pm_conn_is_interrupted(conn)) {
+        if (polite && !pm_conn_has_left_over(conn) && pm_conn_is_writable(conn) &&
+            !pm_conn_is_interrupted(conn)) {
             (void)amqp_set_rpc_timeout(conn->state, &goodbye);
             (void)amqp_connection_close(conn->state, AMQP_REPLY_SUCCESS);
         }
@@ -234,13 +233,13 @@ void pm_conn_close(pm_conn *conn, bool polite)
 
 void pm_conn_limit(pm_conn *conn, int64_t until_ms)
 {
-    conn->until_ms = until_ms;
+    atomic_store(&conn->until_ms, until_ms);
 }
 
 /* As long as that, if the limit allows it. */
 static struct timeval at_most(const pm_conn *conn, int64_t ms)
 {
-    int64_t left = pm_earlier(ms, conn->until_ms - pm_mono_ms());
+    int64_t left = pm_earlier(ms, atomic_load(&conn->until_ms) - pm_mono_ms());
     left = left < 1 ? 1 : left;
     return (struct timeval){.tv_sec = (time_t)(left / 1000),
                             .tv_usec = (suseconds_t)(left % 1000 * 1000)};
@@ -293,7 +292,7 @@ static bool open_socket(pm_conn *conn)
         .resolver = conn->target->resolver,
         .host = conn->target->url.host,
         .port = conn->target->url.port,
-        .until_ms = pm_earlier(pm_mono_ms() + CONNECT_MS, conn->until_ms),
+        .until_ms = pm_earlier(pm_mono_ms() + CONNECT_MS, atomic_load(&conn->until_ms)),
         .stop_fd = conn->stop_fd,
     };
     char why[WHY_SIZE];
@@ -467,6 +466,17 @@ bool pm_conn_publish(pm_conn *conn, const pm_message *message)
 static void set_cork(const pm_conn *conn, int on)
 {
     (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+bool pm_conn_has_left_over(const pm_conn *conn)
+{
+    return !pm_batch_is_empty(&conn->batch);
+}
+
+bool pm_conn_flush(pm_conn *conn)
+{
+    int failed = pm_batch_flush(&conn->batch);
+    return failed == 0 || fail(conn, "publishing", strerrordesc_np(failed));
 }
 
 bool pm_conn_publish_all(pm_conn *conn, const pm_message *const *list, size_t count)

@@ -3,11 +3,8 @@
 #include "net/amqp_batch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include "base/clock.h"
 
 #define FRAME_METHOD 1
 #define FRAME_HEADER 2
@@ -26,6 +23,8 @@
 #define METHOD_SIZE(texts) (7 + 2 + (texts))
 /* Class, weight, size of the body, which properties there are, delivery mode. */
 #define HEADER_SIZE 15
+/* A buffer that grew larger, for a large message, is given back. */
+#define KEEP_MAX (4 * PM_BATCH_SIZE)
 
 /* ---- encoding ---- */
 
@@ -103,74 +102,54 @@ static void add_body(pm_batch *batch, const char *bytes, size_t len)
 
 /* ---- writing ---- */
 
-/* Gives 0 once the socket takes something. */
-static int wait_writable(const pm_batch *batch)
+int pm_batch_flush(pm_batch *batch)
 {
-    int64_t until_ms = pm_mono_ms() + batch->stuck_ms;
-    for (;;) {
-        struct pollfd look[2] = {{.fd = batch->fd, .events = POLLOUT},
-                                 {.fd = batch->stop_fd, .events = POLLIN}};
-        int64_t left = until_ms - pm_mono_ms();
-        int ready = poll(look, 2, left <= 0 ? 0 : (int)pm_earlier(left, 60000));
-        if (ready < 0 && errno != EINTR) {
+    pm_buf *out = &batch->out;
+    if (out->failed) {
+        return ENOMEM;
+    }
+    while (batch->at < out->len) {
+        ssize_t sent = send(batch->fd, out->data + batch->at, out->len - batch->at,
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) {
+            batch->at += (size_t)sent;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return 0;
+        } else if (errno != EINTR) {
             return errno;
         }
-        if (ready > 0) {
-            return look[1].revents != 0 ? ECANCELED : 0;
-        }
-        if (left <= 0) {
-            return ETIMEDOUT;
-        }
     }
+    batch->at = 0;
+    if (out->cap > KEEP_MAX) {
+        pm_buf_free(out);
+    } else {
+        pm_buf_clear(out);
+    }
+    return 0;
 }
 
-/* Writes all there is in the buffer, to its last byte: rabbitmq-c must never find half a frame. */
-static int flush(pm_batch *batch)
+bool pm_batch_is_empty(const pm_batch *batch)
 {
-    int failed = batch->out.failed ? ENOMEM : 0;
-    size_t at = 0;
-    while (failed == 0 && at < batch->out.len) {
-        ssize_t sent =
-            send(batch->fd, batch->out.data + at, batch->out.len - at, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0) {
-            at += (size_t)sent;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            failed = wait_writable(batch);
-        } else if (errno != EINTR) {
-            failed = errno;
-        }
-    }
-    pm_buf_clear(&batch->out);
-    return failed;
-}
-
-static int send_body(pm_batch *batch, const pm_message *message)
-{
-    size_t most = batch->frame_max - FRAME_EXTRA;
-    int failed = 0;
-    for (size_t done = 0; done < message->len && failed == 0;) {
-        size_t left = message->len - done;
-        size_t part = left < most ? left : most;
-        add_body(batch, message->body + done, part);
-        done += part;
-        if (batch->out.len >= PM_BATCH_SIZE) {
-            failed = flush(batch);
-        }
-    }
-    return failed;
+    return batch->at == batch->out.len;
 }
 
 int pm_batch_send(pm_batch *batch, const pm_message *const *list, size_t count)
 {
-    int failed = 0;
-    for (size_t i = 0; i < count && failed == 0; i++) {
+    size_t most = batch->frame_max - FRAME_EXTRA;
+    for (size_t i = 0; i < count; i++) {
         add_heads(batch, list[i]);
-        failed = send_body(batch, list[i]);
+        for (size_t done = 0; done < list[i]->len;) {
+            size_t left = list[i]->len - done;
+            size_t part = left < most ? left : most;
+            add_body(batch, list[i]->body + done, part);
+            done += part;
+        }
     }
-    return failed != 0 ? failed : flush(batch);
+    return pm_batch_flush(batch);
 }
 
 void pm_batch_free(pm_batch *batch)
 {
     pm_buf_free(&batch->out);
+    batch->at = 0;
 }

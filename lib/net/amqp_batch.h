@@ -13,16 +13,19 @@
 
 typedef struct pm_batch {
     int fd;
-    int stop_fd; /* readable: give up */
     uint16_t channel;
     size_t frame_max; /* bytes of a frame, its head and end included */
-    int64_t stuck_ms; /* a socket that takes nothing for so long is dead */
-    pm_buf out;       /* between two calls it is empty, and keeps its memory */
+    pm_buf out;       /* what the socket did not take yet, from `at` on */
+    size_t at;
 } pm_batch;
 
-/* Sends the messages, persistent and mandatory. Waits while the socket takes nothing. Gives 0, or
- * an errno after which the connection is useless: ETIMEDOUT, ECANCELED when told to stop. */
+/* Sends the messages, persistent and mandatory, without ever waiting: what the socket does not take
+ * is kept, and until a flush got rid of it nobody else may write to the connection. Both give 0, or
+ * an errno after which the connection is useless. */
 int pm_batch_send(pm_batch *batch, const pm_message *const *list, size_t count);
+int pm_batch_flush(pm_batch *batch);
+/* Whether nothing is left to be flushed. */
+bool pm_batch_is_empty(const pm_batch *batch);
 void pm_batch_free(pm_batch *batch);
 
 #endif

@@ -1,5 +1,5 @@
 /* amqp_conn.h (internal to the broker side): one connection to RabbitMQ with one channel on it,
- * opened and closed as often as needed. It belongs to one thread, except interrupt.
+ * opened and closed as often as needed. It belongs to one thread, except interrupt and limit.
  *
  * Calls may wait, but never longer than a few seconds, and not at all once interrupted. After any
  * failure the connection is only good for pm_conn_close(). */
@@ -64,7 +64,7 @@ void pm_conn_pause(pm_conn *conn, int64_t ms);
 /* Why the last call failed. */
 const char *pm_conn_why(const pm_conn *conn);
 
-/* From now on no call that asks the broker something waits past `until_ms`. */
+/* From now on no call that asks the broker something waits past `until_ms`. Any thread. */
 void pm_conn_limit(pm_conn *conn, int64_t until_ms);
 bool pm_conn_open(pm_conn *conn);
 /* `polite`: says goodbye when that needs no wait. Also for a connection that failed. */
@@ -88,8 +88,11 @@ bool pm_conn_confirm_select(pm_conn *conn);
 /* Whether a message would be sent without waiting. */
 bool pm_conn_is_writable(const pm_conn *conn);
 bool pm_conn_publish(pm_conn *conn, const pm_message *message);
-/* Many at once, in few writes. */
+/* Many at once, in few writes. Without TLS it never waits: what the socket does not take is left
+ * over, and only pm_conn_flush() and pm_conn_close() may be called until that is gone. */
 bool pm_conn_publish_all(pm_conn *conn, const pm_message *const *list, size_t count);
+bool pm_conn_has_left_over(const pm_conn *conn);
+bool pm_conn_flush(pm_conn *conn);
 /* What came from the broker, without waiting. Sends heartbeats. */
 void pm_conn_next(pm_conn *conn, pm_event *out);
 

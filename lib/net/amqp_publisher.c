@@ -3,10 +3,12 @@
 #include "net/amqp_publisher.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "net/amqp_batch.h"
 #include "net/backoff.h"
 
@@ -16,7 +18,7 @@
 #define BURST 64
 /* Confirms handed to the port at once. */
 #define CONFIRMS 64
-/* When to look again whether a full socket takes more. */
+/* When to look again whether a full socket takes more, or a stopping one is connected. */
 #define FULL_MS 20
 /* Buffers of a connection are as large as a frame. */
 #define FRAME_MAX 8192
@@ -28,9 +30,12 @@ struct pm_publisher {
     pm_port *port;
     panicmon_log *log;
     const char *name;
-    void (*closing)(void *user);
+    pm_publisher_events events;
     void *user;
-    pm_conn *conn;
+    pm_conn *conn; /* while there is a dialer, its */
+    pm_thread *dialer;
+    bool dialed;           /* what the dialer came to; valid once it is over */
+    atomic_bool dial_over; /* the dialer is about to end */
     bool up;
     bool blocked;
     bool told_away; /* it was logged that the broker is away */
@@ -41,8 +46,8 @@ struct pm_publisher {
 };
 
 panicmon_err pm_publisher_new(pm_publisher **out, const pm_target *target, pm_port *port,
-                              panicmon_log *log, const char *name, void (*closing)(void *user),
-                              void *user)
+                              panicmon_log *log, const char *name,
+                              const pm_publisher_events *events, void *user)
 {
     pm_publisher *publisher = calloc(1, sizeof *publisher);
     if (publisher == NULL) {
@@ -52,8 +57,9 @@ panicmon_err pm_publisher_new(pm_publisher **out, const pm_target *target, pm_po
     publisher->port = port;
     publisher->log = log;
     publisher->name = name;
-    publisher->closing = closing;
+    publisher->events = *events;
     publisher->user = user;
+    atomic_init(&publisher->dial_over, false);
     publisher->backoff = (pm_backoff){.first_ms = 200, .cap_ms = 30000};
     panicmon_err status = pm_conn_new(&publisher->conn, target, name, FRAME_MAX);
     if (status != PANICMON_OK) {
@@ -67,6 +73,10 @@ panicmon_err pm_publisher_new(pm_publisher **out, const pm_target *target, pm_po
 void pm_publisher_free(pm_publisher *publisher)
 {
     if (publisher != NULL) {
+        if (publisher->dialer != NULL) {
+            pm_conn_interrupt(publisher->conn);
+            pm_thread_join(publisher->dialer);
+        }
         pm_conn_free(publisher->conn);
         free(publisher);
     }
@@ -84,8 +94,8 @@ void pm_publisher_interrupt(pm_publisher *publisher)
 
 static void hang_up(pm_publisher *publisher, bool polite)
 {
-    if (publisher->closing != NULL) {
-        publisher->closing(publisher->user);
+    if (publisher->events.closing != NULL) {
+        publisher->events.closing(publisher->user);
     }
     publisher->up = false;
     publisher->blocked = false;
@@ -107,16 +117,24 @@ static void lose(pm_publisher *publisher, const char *why)
     publisher->retry_at = pm_mono_ms() + pm_backoff_next(&publisher->backoff);
 }
 
-static bool connect_now(pm_publisher *publisher)
+/* ---- connecting ---- */
+
+/* Waits for the broker. Touches the connection alone, as it may be the dialer who does it. */
+static bool dial(pm_conn *conn)
 {
     static const char *const exchanges[] = {"raw_data", "health_check", "monitorable", "config"};
-    bool good = pm_conn_open(publisher->conn);
+    bool good = pm_conn_open(conn);
     for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0] && good; i++) {
-        good = pm_conn_declare_exchange(publisher->conn, exchanges[i]);
+        good = pm_conn_declare_exchange(conn, exchanges[i]);
     }
-    if (!good || !pm_conn_confirm_select(publisher->conn)) {
+    return good && pm_conn_confirm_select(conn);
+}
+
+static void take_connection(pm_publisher *publisher, bool good)
+{
+    if (!good) {
         lose(publisher, pm_conn_why(publisher->conn));
-        return false;
+        return;
     }
     pm_logf(publisher->log, publisher->told_away ? PANICMON_LOG_INFO : PANICMON_LOG_DEBUG,
             publisher->name, "connected to the broker at %s:%u", publisher->target->url.host,
@@ -125,8 +143,54 @@ static bool connect_now(pm_publisher *publisher)
     publisher->blocked = false;
     publisher->told_away = false;
     pm_port_set_state(publisher->port, PM_PORT_UP);
-    return true;
 }
+
+static void dialer_main(void *arg)
+{
+    pm_publisher *publisher = arg;
+    publisher->dialed = dial(publisher->conn);
+    atomic_store(&publisher->dial_over, true);
+    publisher->events.dialed(publisher->user);
+}
+
+static void end_dialer(pm_publisher *publisher)
+{
+    pm_thread_join(publisher->dialer);
+    publisher->dialer = NULL;
+    atomic_store(&publisher->dial_over, false);
+    take_connection(publisher, publisher->dialed);
+}
+
+static void begin_connecting(pm_publisher *publisher)
+{
+    if (publisher->events.dialed == NULL) {
+        take_connection(publisher, dial(publisher->conn));
+    } else if (pm_thread_start(&publisher->dialer, "pm:dialer", PM_STACK_LARGE, dialer_main,
+                               publisher) != PANICMON_OK) {
+        lose(publisher, "no thread to connect in");
+    }
+}
+
+/* Goes on with connecting, if there is anything to send. Gives when to look again; once it is up,
+ * `now_ms`. */
+static int64_t service_connecting(pm_publisher *publisher, int64_t now_ms)
+{
+    if (publisher->dialer != NULL) {
+        if (!atomic_load(&publisher->dial_over)) {
+            return PM_NEVER; /* it says when */
+        }
+        end_dialer(publisher);
+    } else if (pm_port_look(publisher->port).pending == 0) {
+        return PM_NEVER;
+    } else if (now_ms < publisher->retry_at) {
+        return publisher->retry_at;
+    } else {
+        begin_connecting(publisher);
+    }
+    return publisher->up ? now_ms : publisher->dialer != NULL ? PM_NEVER : publisher->retry_at;
+}
+
+/* ---- what comes and goes ---- */
 
 static void set_blocked(pm_publisher *publisher, bool blocked, int64_t now_ms)
 {
@@ -180,9 +244,19 @@ static bool handle(pm_publisher *publisher, const pm_event *event, int64_t now_m
     }
 }
 
-/* Takes in all that came; false when the connection was lost. */
+/* Sends the rest of what did not fit before, and takes in all that came; false when the connection
+ * was lost. With a rest nothing is taken in, as that may send a heartbeat into a frame. */
 static bool receive(pm_publisher *publisher, int64_t now_ms)
 {
+    if (pm_conn_has_left_over(publisher->conn)) {
+        if (!pm_conn_flush(publisher->conn)) {
+            lose(publisher, pm_conn_why(publisher->conn));
+            return false;
+        }
+        if (pm_conn_has_left_over(publisher->conn)) {
+            return true;
+        }
+    }
     confirms gathered = {.count = 0};
     bool good = true;
     pm_event event;
@@ -213,6 +287,9 @@ static bool receive(pm_publisher *publisher, int64_t now_ms)
 static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
 {
     const pm_message *list[BURST];
+    if (pm_conn_has_left_over(publisher->conn)) {
+        return now_ms + FULL_MS;
+    }
     size_t in_flight = pm_port_look(publisher->port).in_flight;
     for (size_t left = BURST; left > 0;) {
         int64_t next_ms;
@@ -235,6 +312,9 @@ static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
         publisher->sent += count;
         in_flight += count;
         left -= count;
+        if (pm_conn_has_left_over(publisher->conn)) {
+            return now_ms + FULL_MS;
+        }
     }
     return now_ms;
 }
@@ -265,11 +345,9 @@ int64_t pm_publisher_service(pm_publisher *publisher, int64_t now_ms)
         return PM_NEVER;
     }
     if (!publisher->up) {
-        if (pm_port_look(publisher->port).pending == 0) {
-            return PM_NEVER;
-        }
-        if (now_ms < publisher->retry_at || !connect_now(publisher)) {
-            return publisher->retry_at;
+        int64_t due = service_connecting(publisher, now_ms);
+        if (!publisher->up) {
+            return due;
         }
         now_ms = pm_mono_ms();
     }
@@ -300,10 +378,11 @@ void pm_publisher_finish(pm_publisher *publisher, int64_t until_ms)
     for (;;) {
         int64_t now_ms = pm_mono_ms();
         if (now_ms >= until_ms || pm_port_look(publisher->port).pending == 0 ||
-            pm_conn_is_interrupted(publisher->conn) || (!publisher->up && tried)) {
+            pm_conn_is_interrupted(publisher->conn) ||
+            (!publisher->up && tried && publisher->dialer == NULL)) {
             break;
         }
-        if (!publisher->up) {
+        if (!publisher->up && publisher->dialer == NULL) {
             tried = true;
             publisher->retry_at = 0;
         }
@@ -311,11 +390,18 @@ void pm_publisher_finish(pm_publisher *publisher, int64_t until_ms)
         if (publisher->blocked) {
             break;
         }
-        int64_t wait = pm_earlier(pm_earlier(next_ms, until_ms), now_ms + LOOK_MS) - pm_mono_ms();
+        bool dialing = publisher->dialer != NULL;
+        int64_t wait =
+            pm_earlier(pm_earlier(next_ms, until_ms), now_ms + (dialing ? FULL_MS : LOOK_MS)) -
+            pm_mono_ms();
         struct pollfd look = {.fd = pm_publisher_fd(publisher), .events = POLLIN};
-        if (wait > 0 && publisher->up && pm_port_look(publisher->port).pending > 0) {
+        if (wait > 0 && (publisher->up || dialing) && pm_port_look(publisher->port).pending > 0) {
             (void)poll(&look, 1, (int)wait);
         }
+    }
+    if (publisher->dialer != NULL) {
+        pm_conn_interrupt(publisher->conn);
+        end_dialer(publisher);
     }
     hang_up(publisher, publisher->up);
 }

@@ -7,10 +7,17 @@
 
 typedef struct pm_publisher pm_publisher;
 
-/* `closing` (may be NULL) is called before the descriptor that is watched is closed. */
+typedef struct pm_publisher_events {
+    /* Before the descriptor that is watched is closed. May be NULL. */
+    void (*closing)(void *user);
+    /* Connecting, which may take seconds, goes on in a thread of its own, and this is called from
+     * there: service has something to do. NULL: service itself connects, and waits for it. */
+    void (*dialed)(void *user);
+} pm_publisher_events;
+
 panicmon_err pm_publisher_new(pm_publisher **out, const pm_target *target, pm_port *port,
-                              panicmon_log *log, const char *name, void (*closing)(void *user),
-                              void *user);
+                              panicmon_log *log, const char *name,
+                              const pm_publisher_events *events, void *user);
 /* Connects when there is something to send, sends, takes confirms. Gives when it must be called
  * again at the latest; also call it when the descriptor is readable or the port was woken. */
 int64_t pm_publisher_service(pm_publisher *publisher, int64_t now_ms);

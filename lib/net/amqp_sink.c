@@ -1,6 +1,7 @@
 /* amqp_sink.c: the sink to the broker. All messages go through one outbox. With `own` each channel
- * sends its lane over a connection of its own in its own thread; with `shared` one thread sends all
- * lanes, and wakes the channels' loops when something is confirmed. `lock` guards the shared
+ * sends its lane over a connection of its own in its own thread, which a loop of many monitorables
+ * does between its other work, without ever waiting for the broker; with `shared` one thread sends
+ * all lanes, and wakes the channels' loops when something is confirmed. `lock` guards the shared
  * sender; it is taken before the outbox's. */
 #include <poll.h>
 #include <pthread.h>
@@ -189,8 +190,9 @@ static panicmon_err make_sender(amqp_sink *sink, panicmon_log *log, sender **out
         status = pm_port_open(&at->port, sink->outbox, wake_sender, at);
     }
     if (status == PANICMON_OK) {
-        status =
-            pm_publisher_new(&at->publisher, &sink->target, at->port, log, SHARED_NAME, NULL, NULL);
+        const pm_publisher_events events = {.dialed = NULL}; /* its thread may wait */
+        status = pm_publisher_new(&at->publisher, &sink->target, at->port, log, SHARED_NAME,
+                                  &events, NULL);
     }
     if (status == PANICMON_OK) {
         status = pm_thread_start(&at->thread, "pm:publisher", PM_STACK_LARGE, sender_main, at);
@@ -362,11 +364,14 @@ static void amqp_release(pm_channel *base)
 
 static panicmon_err open_own(amqp_sink *sink, amqp_channel *channel)
 {
+    /* The loop of one monitorable has nobody to keep waiting, and need not pay for a thread. */
+    const pm_publisher_events events = {
+        .closing = drop_watch, .dialed = pm_loop_is_large(channel->loop) ? wake_channel : NULL};
     panicmon_err status = pm_port_open(&channel->port, sink->outbox, wake_own, channel);
     return status != PANICMON_OK
                ? status
                : pm_publisher_new(&channel->publisher, &sink->target, channel->port, channel->log,
-                                  channel->name, drop_watch, channel);
+                                  channel->name, &events, channel);
 }
 
 static panicmon_err amqp_open(panicmon_sink *base, pm_loop *loop, panicmon_log *log,

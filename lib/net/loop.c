@@ -48,6 +48,11 @@ panicmon_err pm_loop_new_large(pm_loop **out, pm_net *net)
     return new_loop(out, net, true);
 }
 
+bool pm_loop_is_large(const pm_loop *loop)
+{
+    return loop->large;
+}
+
 void pm_loop_free(pm_loop *loop)
 {
     while (loop->busy != NULL) {

@@ -123,6 +123,7 @@ static void reset_queue(const char *key)
 typedef struct client {
     panicmon_sink *sink;
     int index;
+    bool large; /* its loop is one that must never wait */
     int rounds; /* messages to publish */
     int64_t deadline_ms;
     int64_t flush_ms;
@@ -184,7 +185,7 @@ static void open_client(client *me, panicmon_sink *sink, int index)
     me->index = index;
     me->deadline_ms = me->deadline_ms == 0 ? 20000 : me->deadline_ms;
     (void)snprintf(me->name, sizeof me->name, "client%d", index);
-    ck_assert_int_eq(pm_loop_new(&me->loop, net), PANICMON_OK);
+    ck_assert_int_eq((me->large ? pm_loop_new_large : pm_loop_new)(&me->loop, net), PANICMON_OK);
     ck_assert_int_eq(sink->ops->open(sink, me->loop, log_of_test, me->name, &me->channel),
                      PANICMON_OK);
 }
@@ -316,6 +317,7 @@ START_TEST(messages_are_confirmed_and_arrive_in_order)
     panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
     reset_queue("node.#");
     for (int i = 0; i < CLIENTS; i++) {
+        clients[i].large = i % 2 == 1;
         clients[i].rounds = ROUNDS;
         clients[i].flush_ms = 1000;
         open_client(&clients[i], sink, i);
@@ -404,6 +406,7 @@ START_TEST(a_killed_broker_costs_nothing)
     panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
     reset_queue("node.#");
     for (int i = 0; i < count; i++) {
+        clients[i].large = i % 2 == 1;
         clients[i].deadline_ms = 200;
         clients[i].flush_ms = 60000;
         open_client(&clients[i], sink, i);
@@ -450,7 +453,7 @@ END_TEST
 
 START_TEST(a_broker_that_comes_later_gets_what_waits)
 {
-    client me = {.deadline_ms = 300};
+    client me = {.large = true, .deadline_ms = 300};
     panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
     reset_queue("node.#");
     ck_assert(broker_ctl("eval 'mnesia:sync_log().'")); /* the kill is not to cost it its queue */
@@ -475,7 +478,7 @@ END_TEST
 
 START_TEST(an_alarm_stops_sending_until_it_is_over)
 {
-    client me = {.deadline_ms = 1500};
+    client me = {.large = true, .deadline_ms = 1500};
     panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
     reset_queue("node.#");
     open_client(&me, sink, 0);
@@ -560,7 +563,7 @@ START_TEST(a_silent_peer_does_not_hold_up_a_stop)
 {
     static const char *const schemes[] = {"amqp", "amqps"};
     for (size_t i = 0; i < 2; i++) {
-        client me = {.flush_ms = 1000};
+        client me = {.flush_ms = 1000, .large = i == 0};
         char url[96];
         int port;
         int fd = listen_silently(&port);
@@ -580,6 +583,31 @@ START_TEST(a_silent_peer_does_not_hold_up_a_stop)
         free(all);
         close(fd);
     }
+}
+END_TEST
+
+/* A loop with many monitorables on it cannot wait for a broker that lets itself be connected to and
+ * says nothing; it hears of the end of the attempt. */
+START_TEST(a_large_loop_does_not_wait_for_a_silent_peer)
+{
+    client me = {.large = true, .deadline_ms = 60000};
+    char url[96];
+    int port;
+    int fd = listen_silently(&port);
+    (void)snprintf(url, sizeof url, "amqp://%s@127.0.0.1:%d", PASSWORD, port);
+    panicmon_sink *sink = open_sink(url, "own", NULL);
+    open_client(&me, sink, 0);
+    publish(&me, "node.substrate");
+    int64_t due = me.channel->ops->service(me.channel, pm_mono_ms());
+    ck_assert_int_gt(due, pm_mono_ms() + 30000); /* not to be called for a retry: it dials */
+    pm_loop_wait(me.loop, due);                  /* the attempt has ended */
+    due = me.channel->ops->service(me.channel, pm_mono_ms());
+    ck_assert_int_lt(due, pm_mono_ms() + 30000);
+    ck_assert_uint_eq(me.pending, 1);
+    close_client(&me, 0);
+    release_client(&me);
+    panicmon_sink_free(sink);
+    close(fd);
 }
 END_TEST
 
@@ -857,6 +885,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(at, a_killed_broker_costs_nothing, 0, 2);
     at = add_case(suite, "stop");
     tcase_add_loop_test(at, a_silent_peer_does_not_hold_up_a_stop, 0, 2);
+    tcase_add_test(at, a_large_loop_does_not_wait_for_a_silent_peer);
     tcase_add_loop_test(at, a_frozen_broker_does_not_hold_up_a_stop, 0, 2);
     tcase_add_loop_test(at, no_confirm_in_time_is_a_dead_connection, 0, 2);
     at = add_case(suite, "consume");
