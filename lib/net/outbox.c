@@ -11,6 +11,8 @@
 #include "base/thread.h"
 
 #define COMPONENT "broker"
+/* Blocks of messages that a lane keeps for later. */
+#define SPARE_MAX 64
 
 void pm_outbox_unlock(pm_outbox *outbox)
 {
@@ -283,8 +285,45 @@ static const char *put(char **at, const char *text, size_t len)
     return start;
 }
 
-pm_entry *pm_entry_make(const pm_outbox *outbox, const char *exchange, const char *routing_key,
-                        const char *body, size_t len)
+static pm_entry *take_block(pm_lane *lane, size_t size)
+{
+    bool usual = lane != NULL && size > PM_ENTRY_USUAL / 2 && size <= PM_ENTRY_USUAL;
+    pm_entry *entry = usual ? lane->spare : NULL;
+    if (entry == NULL) {
+        entry = malloc(usual ? PM_ENTRY_USUAL : size);
+    } else {
+        lane->spare = entry->next;
+        lane->spare_count--;
+    }
+    if (entry != NULL) {
+        *entry = (pm_entry){.size = size, .usual = usual};
+    }
+    return entry;
+}
+
+void pm_entry_give_back(pm_lane *lane, pm_entry *entry)
+{
+    if (lane != NULL && entry != NULL && entry->usual && lane->spare_count < SPARE_MAX) {
+        entry->next = lane->spare;
+        lane->spare = entry;
+        lane->spare_count++;
+    } else {
+        free(entry);
+    }
+}
+
+void pm_lane_drop_spare(pm_lane *lane)
+{
+    while (lane->spare != NULL) {
+        pm_entry *entry = lane->spare;
+        lane->spare = entry->next;
+        free(entry);
+    }
+    lane->spare_count = 0;
+}
+
+pm_entry *pm_entry_make(const pm_outbox *outbox, pm_lane *lane, const char *exchange,
+                        const char *routing_key, const char *body, size_t len)
 {
     size_t exchange_len = strlen(exchange);
     size_t key_len = strlen(routing_key);
@@ -294,12 +333,12 @@ pm_entry *pm_entry_make(const pm_outbox *outbox, const char *exchange, const cha
         pm_newest_name(&about, routing_key, body, len);
     }
     size_t size = sizeof(pm_entry) + exchange_len + key_len + len + about.len + 4;
-    pm_entry *entry = about.failed ? NULL : malloc(size);
+    pm_entry *entry = about.failed ? NULL : take_block(lane, size);
     if (entry == NULL) {
         pm_buf_free(&about);
         return NULL;
     }
-    *entry = (pm_entry){.size = size, .keep = keep};
+    entry->keep = keep;
     char *at = entry->memory;
     entry->out.exchange = put(&at, exchange, exchange_len);
     entry->out.routing_key = put(&at, routing_key, key_len);
@@ -318,8 +357,8 @@ bool pm_outbox_can_name(const char *exchange, const char *routing_key)
 void pm_lane_add(pm_lane *lane, pm_request *request)
 {
     pm_outbox *outbox = lane->outbox;
-    pm_entry *entry =
-        pm_entry_make(outbox, request->target, request->name, request->in.data, request->in.len);
+    pm_entry *entry = pm_entry_make(outbox, lane, request->target, request->name, request->in.data,
+                                    request->in.len);
     panicmon_err status = PANICMON_OK;
     const char *why = "out of memory";
     atomic_int_fast64_t *reason = &outbox->counts->dropped_failed;
@@ -356,7 +395,7 @@ void pm_lane_add(pm_lane *lane, pm_request *request)
     }
     pm_outbox_unlock(outbox);
     if (status != PANICMON_OK) {
-        free(entry);
+        pm_entry_give_back(lane, entry);
         pm_request_finish(request, status, 0, why);
     }
 }

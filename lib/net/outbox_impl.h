@@ -1,4 +1,5 @@
-/* outbox_impl.h (internal to the outbox): its insides. All of it is guarded by outbox->lock. */
+/* outbox_impl.h (internal to the outbox): its insides. All of it is guarded by outbox->lock, but
+ * for what is said to be another's. */
 #ifndef PM_OUTBOX_IMPL_H
 #define PM_OUTBOX_IMPL_H
 
@@ -7,6 +8,10 @@
 #include "base/map.h"
 #include "net/outbox.h"
 #include "net/spool.h"
+
+/* Samples are mostly larger than half of this and smaller than it. malloc is slow with such sizes,
+ * so their blocks are used again. */
+#define PM_ENTRY_USUAL 2048
 
 /* One message, in one allocation with its texts. */
 typedef struct pm_entry {
@@ -24,6 +29,7 @@ typedef struct pm_entry {
     int64_t sent_ms;
     int64_t not_before; /* after a nack */
     size_t size;
+    bool usual; /* its block has PM_ENTRY_USUAL bytes */
     unsigned tries;
     bool in_flight;
     bool returned;
@@ -55,7 +61,9 @@ struct pm_lane {
     size_t count;
     size_t in_flight;
     size_t with_request;
-    int64_t due; /* no request of it has an earlier deadline */
+    int64_t due;     /* no request of it has an earlier deadline */
+    pm_entry *spare; /* blocks to be used again; of its channel's thread, without the lock */
+    size_t spare_count;
 };
 
 struct pm_port {
@@ -100,9 +108,14 @@ struct pm_outbox {
 
 /* Unlocks, then writes the records that came up meanwhile. */
 void pm_outbox_unlock(pm_outbox *outbox);
-/* A message in one allocation; NULL without memory. */
-pm_entry *pm_entry_make(const pm_outbox *outbox, const char *exchange, const char *routing_key,
-                        const char *body, size_t len);
+/* A message in one block of memory; NULL without memory. With a lane, which may be NULL, in its
+ * channel's thread. */
+pm_entry *pm_entry_make(const pm_outbox *outbox, pm_lane *lane, const char *exchange,
+                        const char *routing_key, const char *body, size_t len);
+/* Frees one that is linked nowhere; with a lane, which may be NULL, in its channel's thread. */
+void pm_entry_give_back(pm_lane *lane, pm_entry *entry);
+/* Frees the lane's spare blocks, in the thread of its channel. */
+void pm_lane_drop_spare(pm_lane *lane);
 /* Enters a message as the newest of all and of its lane. */
 void pm_entry_link(pm_entry *entry);
 /* Whether AMQP can name the exchange and the routing key. */

@@ -31,7 +31,7 @@ panicmon_err pm_lane_open(pm_lane **out, pm_port *port, const char *name, void (
     return lane == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
 }
 
-static void finish_done(pm_entry *done)
+static void finish_done(pm_lane *lane, pm_entry *done)
 {
     while (done != NULL) {
         pm_entry *next = done->next;
@@ -48,7 +48,7 @@ static void finish_done(pm_entry *done)
         }
         pm_request_finish(done->request, done->status, 0, why.data);
         pm_buf_free(&why);
-        free(done);
+        pm_entry_give_back(lane, done);
         done = next;
     }
 }
@@ -105,7 +105,7 @@ int64_t pm_lane_collect(pm_lane *lane, int64_t now_ms)
     pm_request *late = take_late(lane, now_ms);
     int64_t next_ms = lane->with_request == 0 ? PM_NEVER : lane->due;
     pm_outbox_unlock(lane->outbox);
-    finish_done(done);
+    finish_done(lane, done);
     finish_all(late, PANICMON_ERR_TIMEOUT, "the broker has not confirmed it yet; it is kept");
     return next_ms;
 }
@@ -155,8 +155,9 @@ void pm_lane_close(pm_lane *lane)
         lane->home = NULL;
         pm_lane_move(lane, lane->port); /* it is sent from there after all */
     }
+    pm_lane_drop_spare(lane);
     pm_lane_look(lane);
     pm_outbox_unlock(outbox);
-    finish_done(done);
+    finish_done(NULL, done); /* the lane may be gone */
     finish_all(left, PANICMON_ERR_CANCELED, "stopped before the broker confirmed it");
 }

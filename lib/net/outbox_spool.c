@@ -19,8 +19,8 @@ static bool replay(void *user, uint64_t seq, uint64_t segment, const char *name,
         pm_spool_settled(outbox->spool, segment, seq);
         return true;
     }
-    pm_entry *entry =
-        pm_entry_make(outbox, message->exchange, message->routing_key, message->body, message->len);
+    pm_entry *entry = pm_entry_make(outbox, NULL, message->exchange, message->routing_key,
+                                    message->body, message->len);
     pm_lane *lane = entry == NULL ? NULL : pm_lane_of(outbox, name, &outbox->limbo);
     if (lane == NULL) {
         free(entry);

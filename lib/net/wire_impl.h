@@ -23,9 +23,10 @@ enum {
 
 typedef enum pm_wire_state { PM_WIRE_DIALING, PM_WIRE_UPGRADING, PM_WIRE_OPEN } pm_wire_state;
 
+/* What a frame touches comes first. */
 typedef struct pm_wire {
-    pm_wires *wires;
     pm_ws *ws; /* NULL: dropped */
+    pm_wires *wires;
     int fd;
     pm_wire_state state;
     uint64_t left; /* bytes of the frame still to come */
@@ -36,8 +37,8 @@ typedef struct pm_wire {
     pm_buf out;    /* what the socket did not take */
     size_t out_at; /* how much of it is gone */
     pm_buf text;   /* the answer to the upgrade so far, then of a control frame */
-    char accept[PM_ACCEPT_SIZE];
     struct pm_wire *next_dead;
+    char accept[PM_ACCEPT_SIZE];
 } pm_wire;
 
 struct pm_wires {

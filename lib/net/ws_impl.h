@@ -55,25 +55,27 @@ typedef struct ws_out {
     unsigned char bytes[]; /* as much room as the carrier wants in front, then the text */
 } ws_out;
 
+/* What a message touches comes first. */
 struct pm_ws {
     pm_loop *loop;
-    pm_ws *next; /* in loop->busy or loop->quiet */
-    pm_ws **link;
-    pm_ws_events events;
-    void *user;
     ws_state state;
-    ws_target *target;
-    struct lws *wire;      /* NULL: none */
-    struct pm_wire *plain; /* the same, when it goes without libwebsockets; see wire.h */
-    bool permitted;        /* counts as one that is being opened, until `permit_end` */
-    int64_t permit_end;
-    int64_t ready_at;     /* WS_READY: when to ask for a permit again */
-    bool checked;         /* the peer's certificate was found to be for our host */
+    struct pm_wire
+        *plain; /* how it is carried without libwebsockets, see wire.h; NULL: it is not */
+    void *user;
+    pm_ws_events events;
+    int64_t heard;        /* when data last came */
+    pm_buf text;          /* the message being received */
     bool *freed;          /* set while a callback runs; pm_ws_free() tells the caller so */
     ws_out *first, *last; /* to be sent */
-    pm_buf text;          /* the message being received */
-    int64_t heard;        /* when data last came */
-    int64_t alive;        /* when the connection opened, or the last pong came */
+    struct lws *wire;     /* how libwebsockets carries it; NULL: it does not */
+    pm_ws *next;          /* in loop->busy or loop->quiet */
+    pm_ws **link;
+    ws_target *target;
+    bool permitted; /* counts as one that is being opened, until `permit_end` */
+    bool checked;   /* the peer's certificate was found to be for our host */
+    int64_t permit_end;
+    int64_t ready_at; /* WS_READY: when to ask for a permit again */
+    int64_t alive;    /* when the connection opened, or the last pong came */
     panicmon_err why;
     char problem[160];
 };
