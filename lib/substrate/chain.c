@@ -2,11 +2,14 @@
  * steps. Any thread. */
 #include "substrate/chain.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "substrate/chain_state.h"
+
+/* Bytes of a sample without history; larger buffers than the last are not kept. */
+#define BODY_USUAL 2000
+#define BODY_MAX   16384
 
 panicmon_err panicmon_substrate_new(panicmon_substrate **out)
 {
@@ -43,6 +46,11 @@ void panicmon_substrate_free(panicmon_substrate *shared)
         return;
     }
     pm_sources_clear(shared);
+    pm_fetches_clear(shared);
+    pm_facts_clear(shared);
+    while (shared->body_count > 0) {
+        pm_buf_free(&shared->bodies[--shared->body_count]);
+    }
     for (pm_block *block = shared->newest; block != NULL;) {
         pm_block *older = block->older;
         pm_block_unref(block);
@@ -73,40 +81,109 @@ bool pm_hash_text(pm_json value, char out[PM_HASH_TEXT])
     if (hex.len != PM_HASH_TEXT - 1 || hex.text[0] != '0' || hex.text[1] != 'x') {
         return false;
     }
-    for (size_t i = 2; i < hex.len; i++) {
-        if (strchr("0123456789abcdefABCDEF", hex.text[i]) == NULL) {
-            return false;
-        }
+    unsigned bad = 0; /* without a branch in the loop: compilers make few instructions of it */
+    for (size_t i = 2; i < PM_HASH_TEXT - 1; i++) {
+        unsigned char c = (unsigned char)hex.text[i];
+        bad |= (unsigned)((unsigned char)(c - '0') > 9) &
+               (unsigned)((unsigned char)((c | 0x20) - 'a') > 5);
+    }
+    if (bad != 0) {
+        return false;
     }
     memcpy(out, hex.text, hex.len);
     out[hex.len] = '\0';
     return true;
 }
 
-bool pm_height_known(pm_substrate *shared, const char *hash, int64_t *height)
+static bool is_member(pm_json key, const char *name)
 {
-    bool found = false;
-    pm_substrate_lock(shared);
-    for (size_t i = 0; !found && i < PM_MEMO_SIZE; i++) {
-        if (shared->memo[i].hash[0] != '\0' && strcmp(shared->memo[i].hash, hash) == 0) {
-            *height = shared->memo[i].height;
-            found = true;
+    size_t len = strlen(name);
+    return (key.len == len + 2 && memcmp(key.text + 1, name, len) == 0) ||
+           (memchr(key.text, '\\', key.len) != NULL && pm_json_equals(key, name));
+}
+
+void pm_json_members(pm_json object, const char *const *names, pm_json *out, size_t count)
+{
+    size_t at = 0;
+    pm_json key;
+    pm_json value;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (pm_json){0};
+    }
+    while (pm_json_is(object, '{') && pm_json_next_member(object, &at, &key, &value)) {
+        for (size_t i = 0; i < count; i++) {
+            if (is_member(key, names[i])) {
+                out[i] = value;
+                break;
+            }
         }
     }
+}
+
+/* ---- what is kept for the next one ---- */
+
+pm_buf pm_body_take(pm_substrate *shared)
+{
+    pm_buf body = {0};
+    pm_substrate_lock(shared);
+    if (shared->body_count > 0) {
+        body = shared->bodies[--shared->body_count];
+    }
     pm_substrate_unlock(shared);
-    return found;
+    (void)pm_buf_reserve(&body, BODY_USUAL);
+    return body;
+}
+
+void pm_body_give(pm_substrate *shared, pm_buf *body)
+{
+    pm_buf_clear(body);
+    pm_substrate_lock(shared);
+    if (body->cap <= BODY_MAX && shared->body_count < PM_SPARE_MAX) {
+        shared->bodies[shared->body_count++] = *body;
+        *body = (pm_buf){0};
+    }
+    pm_substrate_unlock(shared);
+    pm_buf_free(body);
+}
+
+/* ---- heights ---- */
+
+/* Under the lock. NULL: not known. */
+static const pm_height_memo *find_height(pm_substrate *shared, const char *hash, size_t *set)
+{
+    uint64_t mixed;
+    memcpy(&mixed, hash + 2, sizeof mixed); /* a hash is as good as random; an empty one has room */
+    *set = (size_t)(mixed * 0x9e3779b97f4a7c15u >> 32) % PM_MEMO_SETS;
+    for (size_t i = 0; i < PM_MEMO_WAYS; i++) {
+        const pm_height_memo *memo = &shared->memo[*set][i];
+        if (memo->hash[0] != '\0' && memcmp(memo->hash, hash, PM_HASH_TEXT) == 0) {
+            return memo;
+        }
+    }
+    return NULL;
+}
+
+bool pm_height_known(pm_substrate *shared, const char *hash, int64_t *height)
+{
+    size_t set;
+    pm_substrate_lock(shared);
+    const pm_height_memo *memo = find_height(shared, hash, &set);
+    if (memo != NULL) {
+        *height = memo->height;
+    }
+    pm_substrate_unlock(shared);
+    return memo != NULL;
 }
 
 void pm_height_keep(pm_substrate *shared, const char *hash, int64_t height)
 {
-    int64_t known;
-    if (pm_height_known(shared, hash, &known)) {
-        return;
-    }
+    size_t set;
     pm_substrate_lock(shared);
-    pm_height_memo *memo = &shared->memo[shared->memo_next++ % PM_MEMO_SIZE];
-    memcpy(memo->hash, hash, PM_HASH_TEXT);
-    memo->height = height;
+    if (find_height(shared, hash, &set) == NULL) {
+        pm_height_memo *memo = &shared->memo[set][shared->memo_next[set]++ % PM_MEMO_WAYS];
+        memcpy(memo->hash, hash, PM_HASH_TEXT);
+        memo->height = height;
+    }
     pm_substrate_unlock(shared);
 }
 
@@ -122,8 +199,10 @@ void pm_call(panicmon_err *status, panicmon_round *round, const char *url, const
 void pm_call_at(panicmon_err *status, panicmon_round *round, const char *url, const char *method,
                 const char *hash, panicmon_request *out)
 {
-    char params[PM_HASH_TEXT + 8];
-    (void)snprintf(params, sizeof params, "[\"%s\"]", hash);
+    char params[PM_HASH_TEXT + 8] = "[\"";
+    size_t len = strlen(hash);
+    memcpy(params + 2, hash, len);
+    memcpy(params + 2 + len, "\"]", sizeof "\"]");
     pm_call(status, round, url, method, params, PANICMON_RPC_PINNED, out);
 }
 

@@ -51,38 +51,52 @@ typedef struct pm_version {
 
 /* ---- heads: what an endpoint says of itself ---- */
 
-typedef struct pm_heads {
+/* What of it hardly ever changes: one for all endpoints that say the same. Immutable, counted by
+ * references. */
+typedef struct pm_facts {
     atomic_int refs;
-    int64_t taken_ms;    /* pm_mono_ms() */
-    panicmon_err status; /* of the first call that failed; the rest is valid when OK */
-    const char *method;  /* that call */
-    pm_buf message;      /* why */
-    bool shape;          /* it answered something that a Substrate node does not */
-    pm_health health;
-    pm_maybe best;
-    pm_maybe target;
-    char hash[PM_HASH_TEXT]; /* of the finalized head */
-    int64_t moved_ms;        /* when another finalized head was last seen */
-    pm_version version;      /* at its best block */
-    pm_buf genesis;          /* JSON texts, empty while unknown */
+    pm_buf genesis; /* JSON texts, empty while unknown */
     pm_buf chain;
     pm_buf node_version;
-    pm_buf properties; /* in the shape PANIC publishes */
-    int64_t properties_ms;
+    pm_buf properties;   /* in the shape PANIC publishes */
+    pm_buf version_text; /* the answer that the version was read from; empty when it is too long */
+    pm_buf in_data;      /* as a node's sample has them: a member of its data, */
+    pm_buf in_extras;    /* and the first ones of ours */
+    pm_maybe format;     /* of addresses, as the properties say */
+    pm_version version;  /* at the best block */
+} pm_facts;
+
+typedef struct pm_heads {
+    atomic_int refs;
+    panicmon_err status; /* of the first call that failed; the rest is valid when OK */
+    int64_t taken_ms;    /* pm_mono_ms() */
+    pm_facts *facts;     /* when OK */
+    pm_maybe best;
+    pm_maybe target;
+    pm_health health;
+    int64_t moved_ms;        /* when another finalized head was last seen */
+    int64_t genesis_ms;      /* when the genesis was last asked for */
+    int64_t properties_ms;   /* when the properties were last read */
+    char hash[PM_HASH_TEXT]; /* of the finalized head */
+    bool shape;              /* it answered something that a Substrate node does not */
+    const char *method;      /* the call that failed */
+    char *message;           /* why; NULL: there is nothing to say */
 } pm_heads;
 
 typedef struct pm_endpoint {
-    char *url;
-    size_t users;         /* guarded by the lock, as all that follows */
-    pm_heads *heads;      /* the last ones, may be NULL */
-    int64_t retry_ms;     /* a source that hung is left alone until then */
-    int64_t pause_ms;     /* how long the last time */
-    bool has_hub_staking; /* an Asset Hub that carries its relay chain's staking */
+    size_t users;                /* guarded by the lock, as all that follows */
+    pm_heads *heads;             /* the last ones, may be NULL */
+    int64_t retry_ms;            /* a source that hung is left alone until then */
+    int64_t pause_ms;            /* how long the last time */
+    atomic_bool has_hub_staking; /* an Asset Hub that carries its relay chain's staking; no lock */
+    const char *shown;           /* the URL as samples have it; immutable, as the URL itself */
+    char url[];
 } pm_endpoint;
 
-/* The calls that make heads. */
+/* The calls that make heads, and what they are put together from. */
 typedef struct pm_heads_call {
-    pm_endpoint *endpoint;
+    pm_heads *before; /* the last ones when it was asked */
+    pm_heads *made;   /* all is there but for the genesis */
     panicmon_request health;
     panicmon_request head;
     panicmon_request sync;
@@ -96,8 +110,9 @@ typedef struct pm_heads_call {
 /* ---- runtimes: decoded metadata ---- */
 
 typedef struct pm_runtime {
-    size_t users; /* guarded by the lock */
-    char *key;    /* genesis and version; NULL once it is no longer in the table */
+    atomic_int users;    /* the last one goes under the lock, so that nobody finds it meanwhile */
+    atomic_bool dropped; /* nobody else is to take it */
+    char *key; /* genesis and version; NULL once it is no longer in the table (the lock) */
     pm_metadata *metadata;
     struct pm_items *items; /* what a chain's state is read from */
     pm_version version;
@@ -120,7 +135,6 @@ typedef struct pm_watch_item {
 } pm_watch_item;
 
 typedef struct pm_view {
-    char *key;
     size_t users;           /* guarded by the lock, as all that follows */
     struct pm_state *state; /* the last one, may be NULL */
     const void *fetcher;    /* who reads a new one, until fetch_until_ms */
@@ -128,6 +142,7 @@ typedef struct pm_view {
     pm_watch_item *watched;
     size_t watched_count;
     size_t watched_room;
+    char key[]; /* the URLs; immutable */
 } pm_view;
 
 /* ---- blocks: what their events say of validators ---- */
@@ -156,14 +171,14 @@ typedef struct pm_height_memo {
     int64_t height;
 } pm_height_memo;
 
-#define PM_MEMO_SIZE 256
+/* A hash has its place in one of the sets, where the oldest one makes room. */
+#define PM_MEMO_SETS 64
+#define PM_MEMO_WAYS 4
 
-/* The answer to state_getRuntimeVersion that was read last; longer ones are not remembered. */
-typedef struct pm_version_memo {
-    char text[2048];
-    size_t len; /* 0: none */
-    pm_version version;
-} pm_version_memo;
+/* What is not in use and kept for the next one to use. */
+#define PM_SPARE_MAX 32
+/* Facts that the next endpoint may say as well. */
+#define PM_FACTS_MAX 16
 
 struct panicmon_substrate {
     atomic_int refs;
@@ -176,9 +191,14 @@ struct panicmon_substrate {
     pm_map blocks;        /* "genesis URL height" -> pm_block */
     pm_block *newest, *oldest;
     size_t block_bytes;
-    pm_height_memo memo[PM_MEMO_SIZE];
-    size_t memo_next;
-    pm_version_memo version;
+    pm_height_memo memo[PM_MEMO_SETS][PM_MEMO_WAYS];
+    uint8_t memo_next[PM_MEMO_SETS];
+    pm_facts *facts[PM_FACTS_MAX];
+    size_t facts_next;
+    struct pm_fetch *fetches[PM_SPARE_MAX]; /* not in use */
+    size_t fetch_count;
+    pm_buf bodies[PM_SPARE_MAX]; /* of samples, likewise */
+    size_t body_count;
 };
 
 pm_substrate *pm_substrate_ref(pm_substrate *shared);
@@ -195,7 +215,12 @@ static inline void pm_substrate_unlock(pm_substrate *shared)
 bool pm_hash_text(pm_json value, char out[PM_HASH_TEXT]);
 /* The inside of a JSON string that holds no escapes; NULL text else. */
 pm_json pm_plain_string(pm_json value);
-/* The height of a finalized block that was seen lately. */
+/* Several members of an object at once, absent where it has none. */
+void pm_json_members(pm_json object, const char *const *names, pm_json *out, size_t count);
+/* A buffer for a sample, and giving it back. */
+pm_buf pm_body_take(pm_substrate *shared);
+void pm_body_give(pm_substrate *shared, pm_buf *body);
+/* The height of a finalized block that was seen lately; `hash` is a pm_hash_text(). */
 bool pm_height_known(pm_substrate *shared, const char *hash, int64_t *height);
 void pm_height_keep(pm_substrate *shared, const char *hash, int64_t height);
 
@@ -217,22 +242,46 @@ pm_endpoint *pm_endpoint_open(pm_substrate *shared, const char *url);
 void pm_endpoint_close(pm_substrate *shared, pm_endpoint *endpoint); /* NULL is allowed */
 pm_heads *pm_heads_ref(pm_heads *heads);
 void pm_heads_unref(pm_heads *heads); /* NULL is allowed */
-/* The heads of an endpoint if they are younger than `fresh_ms`; NULL else. */
-pm_heads *pm_heads_fresh(pm_substrate *shared, pm_endpoint *endpoint, int64_t fresh_ms);
-/* The last ones, however old; NULL when there are none. */
-pm_heads *pm_heads_last(pm_substrate *shared, pm_endpoint *endpoint);
-/* Whether a data source hung lately and is better not asked now. */
-bool pm_endpoint_paused(pm_substrate *shared, const pm_endpoint *endpoint);
-panicmon_err pm_heads_ask(pm_heads_call *call, pm_substrate *shared, pm_endpoint *endpoint,
-                          panicmon_round *round);
-/* Makes heads of the replies and leaves them to the others. NULL without memory. */
-pm_heads *pm_heads_take(pm_heads_call *call, pm_substrate *shared, panicmon_round *round);
+/* Asks for heads. `before`: the last ones of the endpoint, whose reference is taken over. */
+panicmon_err pm_heads_ask(pm_heads_call *call, const pm_endpoint *endpoint, pm_heads *before,
+                          panicmon_round *round, int64_t now);
+/* Makes heads of the replies and leaves them to the others. `*out` is NULL, and OK, when another
+ * step is needed: something says that another chain stands behind the URL, so it was asked. */
+panicmon_err pm_heads_take(pm_heads **out, pm_heads_call *call, pm_substrate *shared,
+                           pm_endpoint *endpoint, panicmon_round *round, int64_t now);
+/* Lets go of what the call holds. */
+void pm_heads_call_end(pm_heads_call *call);
 bool pm_version_read(pm_json result, pm_version *out);
 /* A header's number: hex text, with or without leading zeros. */
 bool pm_read_header_number(pm_json result, pm_maybe *out);
+/* The same of the member itself. */
+bool pm_read_number(pm_json number, pm_maybe *out);
+
+/* chain_facts.c. The answers that facts are made of; absent ones stay as they were. */
+typedef struct pm_answers {
+    bool has_version; /* read now, whether it was one or not */
+    const pm_version *version;
+    pm_json version_text;
+    pm_json genesis;
+    pm_json chain;
+    pm_json node_version;
+    pm_json properties;
+} pm_answers;
+
+pm_facts *pm_facts_ref(pm_facts *facts); /* NULL is allowed */
+void pm_facts_unref(pm_facts *facts);    /* likewise */
+/* `base` (may be NULL) with `answers`; `base` itself when they say the same. Of another chain than
+ * `base` nothing is taken over. NULL without memory. */
+pm_facts *pm_facts_with(pm_substrate *shared, pm_facts *base, const pm_answers *answers);
+/* Both of the same chain, and it is known. */
+bool pm_facts_same_chain(const pm_facts *a, const pm_facts *b);
+void pm_facts_clear(pm_substrate *shared);
+
+/* chain_fetch.c */
+void pm_fetches_clear(pm_substrate *shared);
 
 /* chain_meta.c */
-pm_runtime *pm_runtime_ref(pm_substrate *shared, pm_runtime *runtime);
+pm_runtime *pm_runtime_ref(pm_runtime *runtime);                  /* NULL is allowed */
 void pm_runtime_unref(pm_substrate *shared, pm_runtime *runtime); /* NULL is allowed */
 /* The metadata of a runtime that somebody has read already; NULL else. */
 pm_runtime *pm_runtime_find(pm_substrate *shared, const char *genesis, const pm_version *version);
@@ -247,26 +296,37 @@ bool pm_runtime_claim(pm_substrate *shared, const char *genesis, const pm_versio
 void pm_runtime_unclaim(pm_substrate *shared, const void *who);
 /* Nobody else is to take it: one of its values did not decode. */
 void pm_runtime_drop(pm_substrate *shared, pm_runtime *runtime);
-bool pm_runtime_dropped(pm_substrate *shared, const pm_runtime *runtime);
 
 /* chain_view.c */
 pm_view *pm_view_open(pm_substrate *shared, const char *url, const char *hub_url);
+/* Whether it is the view of these. */
+bool pm_view_is(const pm_view *view, const char *url, const char *hub_url);
 void pm_view_close(pm_substrate *shared, pm_view *view); /* NULL is allowed */
 bool pm_view_watch(pm_substrate *shared, pm_view *view, const uint8_t *account);
 void pm_view_unwatch(pm_substrate *shared, pm_view *view, const uint8_t *account);
-/* The last state if it has `account` (NULL: none is needed), was read after `seen_ms` and is
- * younger than `fresh_ms`; or, while another monitor reads a new one, is younger than `stale_ms`.
- * Else NULL, and the caller has the fetch (if nobody else has), until pm_view_leave(). */
-struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t *account,
-                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms,
-                              bool *mine);
-struct pm_state *pm_view_last(pm_substrate *shared, pm_view *view);
+
+/* What a monitor wants of a view, and what it gets. */
+typedef struct pm_view_turn {
+    const uint8_t *account; /* that the state must have; NULL: none is needed */
+    const void *who;
+    int64_t now;
+    int64_t seen_ms;  /* the state must have been read later, */
+    int64_t fresh_ms; /* and be younger than this, */
+    int64_t stale_ms; /* or than this while another monitor reads a new one */
+
+    struct pm_state *state;               /* that will do; NULL: the caller is to read one */
+    bool mine;                            /* and has the fetch, until pm_view_leave() */
+    struct pm_state *last;                /* then: the last state there is, */
+    struct pm_fetch *fetch;               /* a fetch to use again, if there is one, */
+    uint8_t (*accounts)[PM_ACCOUNT_SIZE]; /* the accounts to read: `account` first, then what else
+                                             is watched; malloc'd, NULL for none */
+    size_t account_count;
+} pm_view_turn;
+
+panicmon_err pm_view_take(pm_substrate *shared, pm_view *view, pm_view_turn *turn);
 /* Leaves a state (NULL: none) to the others and ends the fetch of `who`; one that was read without
  * having the fetch does not replace one with more stashes. */
 void pm_view_leave(pm_substrate *shared, pm_view *view, const void *who, struct pm_state *state);
-/* The accounts to read: `own` first (if any), then what else is watched; malloc'd. */
-bool pm_view_accounts(pm_substrate *shared, pm_view *view, const uint8_t *own,
-                      uint8_t (**out)[PM_ACCOUNT_SIZE], size_t *count);
 
 /* chain_block.c */
 pm_block *pm_block_find(pm_substrate *shared, const char *genesis, const char *url, int64_t height);

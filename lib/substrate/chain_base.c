@@ -5,6 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void write_key(const uint8_t key[32], char out[PM_HASH_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    memcpy(out, "0x", 2);
+    for (size_t i = 0; i < 32; i++) {
+        out[2 + 2 * i] = digits[key[i] >> 4];
+        out[3 + 2 * i] = digits[key[i] & 15];
+    }
+    out[PM_HASH_TEXT - 1] = '\0';
+}
+
+static void find_constants(pm_items *items, const pm_metadata *metadata)
+{
+    uint64_t value;
+    if (pm_constant_u64(metadata, "System", "SS58Prefix", &value)) {
+        items->prefix = (pm_maybe){
+            .known = true, .value = value <= PM_SS58_PREFIX_MAX ? (int64_t)value : PM_SS58_GENERIC};
+    }
+    if (pm_constant_u64(metadata, "Staking", "HistoryDepth", &value) && value <= UINT32_MAX) {
+        items->depth = (pm_maybe){.known = true, .value = (int64_t)value};
+    }
+    items->serves_relay =
+        pm_metadata_has_pallet(metadata, "StakingRcClient") && items->has[PM_ITEM_ACTIVE_ERA];
+}
+
 pm_items *pm_items_find(const pm_metadata *metadata)
 {
     static const struct {
@@ -31,6 +56,12 @@ pm_items *pm_items_find(const pm_metadata *metadata)
     pm_items *found = calloc(1, sizeof *found);
     for (size_t i = 0; found != NULL && i < PM_ITEM_COUNT; i++) {
         found->has[i] = pm_storage_find(metadata, names[i].pallet, names[i].name, &found->at[i]);
+        if (found->has[i]) {
+            write_key(found->at[i].key, found->key[i]);
+        }
+    }
+    if (found != NULL) {
+        find_constants(found, metadata);
     }
     return found;
 }
@@ -38,8 +69,11 @@ pm_items *pm_items_find(const pm_metadata *metadata)
 void pm_item_add(pm_side *side, panicmon_round *round, pm_item item, const pm_key_arg *args,
                  size_t count)
 {
-    if (side->items->has[item]) {
-        pm_query_add(&side->query, round, &side->items->at[item], args, count);
+    const pm_items *items = side->items;
+    if (items->has[item] && count == 0) {
+        pm_query_add_key(&side->query, round, items->key[item], PM_HASH_TEXT - 1);
+    } else if (items->has[item]) {
+        pm_query_add(&side->query, round, &items->at[item], args, count);
     }
 }
 
@@ -47,12 +81,15 @@ bool pm_read_value(pm_side *side, pm_item item, const pm_key_arg *args, size_t c
                    pm_reasons *reasons, pm_field field, pm_value *out)
 {
     panicmon_error *err = NULL;
+    const pm_items *items = side->items;
     *out = (pm_value){0};
-    if (!side->items->has[item]) {
+    if (!items->has[item]) {
         return true;
     }
     panicmon_err status =
-        pm_query_value(&side->query, &side->items->at[item], args, count, out, &err);
+        count == 0 ? pm_query_value_at(&side->query, &items->at[item], items->key[item],
+                                       PM_HASH_TEXT - 1, out, &err)
+                   : pm_query_value(&side->query, &items->at[item], args, count, out, &err);
     if (status == PANICMON_OK) {
         return true;
     }
@@ -229,27 +266,20 @@ static void choose_staking(pm_fetch *fetch)
 
 static uint16_t prefix_of(const pm_side *side)
 {
-    uint64_t prefix;
-    pm_json properties;
-    int64_t format;
-    if (pm_constant_u64(side->runtime->metadata, "System", "SS58Prefix", &prefix)) {
-        return (uint16_t)(prefix <= PM_SS58_PREFIX_MAX ? prefix : PM_SS58_GENERIC);
+    pm_maybe prefix = side->items->prefix;
+    pm_maybe format = side->heads->facts->format;
+    if (prefix.known) {
+        return (uint16_t)prefix.value;
     }
-    if (side->heads->properties.len > 0 &&
-        pm_json_parse(side->heads->properties.data, side->heads->properties.len, &properties,
-                      NULL) &&
-        pm_json_int(pm_json_member(properties, "ss58Format"), &format) && format >= 0 &&
-        format <= PM_SS58_PREFIX_MAX) {
-        return (uint16_t)format;
-    }
-    return PM_SS58_GENERIC;
+    return format.known && format.value >= 0 && format.value <= PM_SS58_PREFIX_MAX
+               ? (uint16_t)format.value
+               : PM_SS58_GENERIC;
 }
 
 static void read_eras(pm_state *state, pm_side *side)
 {
     pm_value active;
     uint32_t era;
-    uint64_t depth;
     if (pm_read_value(side, PM_ITEM_ACTIVE_ERA, NULL, 0, &state->reasons, PM_FIELD_ERA, &active)) {
         if (pm_value_u32(pm_value_field(active, "index"), &era) || pm_value_u32(active, &era)) {
             state->era = (pm_maybe){.known = true, .value = era};
@@ -262,10 +292,8 @@ static void read_eras(pm_state *state, pm_side *side)
         state->planned = state->era;
     }
     state->depth = read_u32(side, PM_ITEM_DEPTH, &state->reasons, PM_FIELD_DEPTH);
-    if (!side->items->has[PM_ITEM_DEPTH] &&
-        pm_constant_u64(side->runtime->metadata, "Staking", "HistoryDepth", &depth) &&
-        depth <= UINT32_MAX) {
-        state->depth = (pm_maybe){.known = true, .value = (int64_t)depth};
+    if (!side->items->has[PM_ITEM_DEPTH] && side->items->depth.known) {
+        state->depth = side->items->depth;
     }
     if (!state->depth.known) {
         pm_reason_set(&state->reasons, PM_FIELD_DEPTH, "the chain has no Staking.HistoryDepth");

@@ -2,6 +2,7 @@
  * chain_runtime.c's, the values themselves are chain_read.c's. */
 #include "substrate/chain_fetch.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +10,33 @@
 #include "substrate/chain_read.h"
 #include "substrate/chain_runtime.h"
 
+/* Bytes that a query's buffers may have to be kept. */
+#define KEPT_MAX 16384
+
 /* ---- life ---- */
 
-static void side_free(pm_substrate *shared, pm_side *side)
+static void end_side(pm_substrate *shared, pm_side *side)
 {
     pm_heads_unref(side->heads);
     pm_runtime_unref(shared, side->runtime);
-    pm_query_free(&side->query);
+    side->heads = NULL;
+    side->runtime = NULL;
+    pm_query_forget(&side->query);
+}
+
+static void drop_fetch(pm_fetch *fetch)
+{
+    pm_query_free(&fetch->relay.query);
+    pm_query_free(&fetch->hub.query);
+    free(fetch);
+}
+
+/* The buffers of most fetches are small; those of a chain's many validators are not kept. */
+static bool is_small(const pm_query *query)
+{
+    return query->keys.cap + query->scratch.cap + query->bytes.cap +
+               query->entry_room * sizeof *query->entries <=
+           KEPT_MAX;
 }
 
 void pm_fetch_free(pm_fetch *fetch)
@@ -23,37 +44,64 @@ void pm_fetch_free(pm_fetch *fetch)
     if (fetch == NULL) {
         return;
     }
+    pm_substrate *shared = fetch->shared;
     if (fetch->claims) {
-        pm_runtime_unclaim(fetch->shared, fetch);
+        pm_runtime_unclaim(shared, fetch);
     }
-    side_free(fetch->shared, &fetch->relay);
-    side_free(fetch->shared, &fetch->hub);
-    pm_state_unref(fetch->shared, fetch->before);
-    pm_state_unref(fetch->shared, fetch->state);
+    end_side(shared, &fetch->relay);
+    end_side(shared, &fetch->hub);
+    pm_state_unref(shared, fetch->before);
+    pm_state_unref(shared, fetch->state);
     free(fetch->accounts);
     free(fetch->pending);
     pm_buf_free(&fetch->message);
-    free(fetch);
+    bool keep = is_small(&fetch->relay.query) && is_small(&fetch->hub.query);
+    pm_substrate_lock(shared);
+    keep = keep && shared->fetch_count < PM_SPARE_MAX;
+    if (keep) {
+        shared->fetches[shared->fetch_count++] = fetch;
+    }
+    pm_substrate_unlock(shared);
+    if (!keep) {
+        drop_fetch(fetch);
+    }
+}
+
+void pm_fetches_clear(pm_substrate *shared)
+{
+    while (shared->fetch_count > 0) {
+        drop_fetch(shared->fetches[--shared->fetch_count]);
+    }
 }
 
 static const pm_items no_items;
 
-static void no_requests(pm_side *side)
+/* All but what the next fetch may use again. */
+static void begin_side(pm_side *side, pm_endpoint *endpoint, pm_heads *heads)
 {
+    memset(side, 0, offsetof(pm_side, parent));
+    side->endpoint = endpoint;
+    side->heads = heads;
+    side->items = &no_items;
     side->header = side->at_block = side->at_parent = PM_NO_REQUEST;
     side->metadata = side->look = PM_NO_REQUEST;
+    side->query.request_count = 0;
 }
 
-static bool same_text(const pm_buf *a, const pm_buf *b)
+/* Another chain stands behind the URL now. */
+static bool is_of_others(const pm_state *before, const pm_heads *relay, const pm_heads *hub)
 {
-    return a->len > 0 && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+    return !pm_facts_same_chain(before->facts, relay->facts) ||
+           (hub != NULL && before->staking_facts->genesis.len > 0 &&
+            !pm_facts_same_chain(before->staking_facts, hub->facts) &&
+            !pm_facts_same_chain(before->staking_facts, relay->facts));
 }
 
-panicmon_err pm_fetch_new(pm_fetch **out, pm_substrate *shared, pm_endpoint *relay,
+panicmon_err pm_fetch_new(pm_fetch **out, pm_fetch *spare, pm_substrate *shared, pm_endpoint *relay,
                           pm_heads *relay_heads, pm_endpoint *hub, pm_heads *hub_heads,
                           pm_state *before, uint8_t (*accounts)[PM_ACCOUNT_SIZE], size_t count)
 {
-    pm_fetch *fetch = calloc(1, sizeof *fetch);
+    pm_fetch *fetch = spare != NULL ? spare : calloc(1, sizeof *fetch);
     if (fetch == NULL) {
         pm_heads_unref(relay_heads);
         pm_heads_unref(hub_heads);
@@ -61,25 +109,18 @@ panicmon_err pm_fetch_new(pm_fetch **out, pm_substrate *shared, pm_endpoint *rel
         free(accounts);
         return PANICMON_ERR_NOMEM;
     }
+    memset(fetch, 0, offsetof(pm_fetch, relay));
     fetch->shared = shared;
-    no_requests(&fetch->relay);
-    no_requests(&fetch->hub);
-    fetch->relay.items = fetch->hub.items = &no_items;
     fetch->electees = PM_NO_REQUEST;
-    fetch->relay.endpoint = relay;
-    fetch->relay.heads = relay_heads;
-    fetch->hub.endpoint = hub;
-    fetch->hub.heads = hub_heads;
-    fetch->before = before;
     fetch->accounts = accounts;
     fetch->account_count = count;
-    if (before != NULL && (!same_text(&before->genesis, &relay_heads->genesis) ||
-                           (hub != NULL && before->staking_genesis.len > 0 &&
-                            !same_text(&before->staking_genesis, &hub_heads->genesis) &&
-                            !same_text(&before->staking_genesis, &relay_heads->genesis)))) {
-        pm_state_unref(shared, before); /* another chain stands behind the URL now */
-        fetch->before = NULL;
+    begin_side(&fetch->relay, relay, relay_heads);
+    begin_side(&fetch->hub, hub, hub_heads);
+    if (before != NULL && is_of_others(before, relay_heads, hub_heads)) {
+        pm_state_unref(shared, before);
+        before = NULL;
     }
+    fetch->before = before;
     *out = fetch;
     return PANICMON_OK;
 }
@@ -118,7 +159,7 @@ pm_side *pm_side_next(pm_fetch *fetch, const pm_side *side)
 static bool is_unchanged(const pm_side *side)
 {
     return side->settled && side->runtime != NULL &&
-           strcmp(side->heads->version.id, side->runtime->version.id) == 0;
+           strcmp(side->heads->facts->version.id, side->runtime->version.id) == 0;
 }
 
 static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
@@ -140,7 +181,7 @@ static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
             pm_call_at(&status, round, url, "state_getRuntimeVersion", hash, &side->at_block);
         }
         if (side->runtime == NULL &&
-            (side->renew || pm_fetch_may_read(fetch, side, &side->heads->version))) {
+            (side->renew || pm_fetch_may_read(fetch, side, &side->heads->facts->version))) {
             pm_fetch_ask_metadata(&status, side, round);
         }
     }
@@ -157,11 +198,12 @@ static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
 
 static void take_header(pm_fetch *fetch, pm_side *side, panicmon_round *round)
 {
+    static const char *const names[] = {"number", "parentHash"};
     const panicmon_reply *reply = pm_reply(round, side->header);
     pm_maybe height;
-    pm_json header = pm_reply_json(reply);
-    if (!pm_read_header_number(header, &height) ||
-        !pm_hash_text(pm_json_member(header, "parentHash"), side->parent)) {
+    pm_json members[2];
+    pm_json_members(pm_reply_json(reply), names, members, 2);
+    if (!pm_read_number(members[0], &height) || !pm_hash_text(members[1], side->parent)) {
         pm_fetch_fail(fetch, side, "chain_getHeader", reply, NULL);
         return;
     }
@@ -182,8 +224,10 @@ static void take_open_side(pm_fetch *fetch, pm_side *side, panicmon_round *round
     const panicmon_reply *reply = pm_reply(round, side->at_block);
     take_header(fetch, side, round);
     if (side->at_block == PM_NO_REQUEST) {
-        side->version = side->runtime->version;
-        side->need = goes_back(fetch, side) && side->height > 0 ? PM_NEED_PARENT : PM_NEED_NOTHING;
+        if (goes_back(fetch, side) && side->height > 0) {
+            side->version = side->runtime->version;
+            side->need = PM_NEED_PARENT;
+        }
         return;
     }
     if (!pm_reply_ok(reply) || !pm_version_read(pm_reply_json(reply), &side->version)) {
@@ -357,7 +401,7 @@ static panicmon_err take(pm_fetch *fetch, panicmon_round *round)
 }
 
 /* What was learnt goes into the state. */
-static panicmon_err finish(pm_fetch *fetch)
+static void finish(pm_fetch *fetch)
 {
     pm_state *state = fetch->state;
     const pm_side *relay = &fetch->relay;
@@ -367,12 +411,10 @@ static panicmon_err finish(pm_fetch *fetch)
     memcpy(state->hash, relay->heads->hash, PM_HASH_TEXT);
     state->staking_height = staking->height;
     memcpy(state->staking_hash, staking->heads->hash, PM_HASH_TEXT);
-    state->runtime = pm_runtime_ref(fetch->shared, relay->runtime);
-    state->staking_runtime = pm_runtime_ref(fetch->shared, staking->runtime);
-    pm_buf_add(&state->genesis, relay->heads->genesis.data, relay->heads->genesis.len);
-    pm_buf_add(&state->staking_genesis, staking->heads->genesis.data, staking->heads->genesis.len);
-    return state->genesis.failed || state->staking_genesis.failed ? PANICMON_ERR_NOMEM
-                                                                  : PANICMON_OK;
+    state->runtime = pm_runtime_ref(relay->runtime);
+    state->staking_runtime = pm_runtime_ref(staking->runtime);
+    state->facts = pm_facts_ref(relay->heads->facts);
+    state->staking_facts = pm_facts_ref(staking->heads->facts);
 }
 
 static panicmon_err ask(pm_fetch *fetch, panicmon_round *round)
@@ -393,7 +435,8 @@ static panicmon_err ask(pm_fetch *fetch, panicmon_round *round)
         pm_pages_ask(fetch, round);
         return fetch->staking->query.status;
     case PM_FETCH_DONE:
-        return finish(fetch);
+        finish(fetch);
+        break;
     case PM_FETCH_FAILED:
         break;
     }

@@ -35,8 +35,12 @@ typedef enum pm_item {
 
 /* Where a runtime has them; found once for all who read with it. */
 typedef struct pm_items {
-    pm_storage at[PM_ITEM_COUNT];
     bool has[PM_ITEM_COUNT];
+    bool serves_relay;                     /* carries the staking of its relay chain */
+    pm_maybe prefix;                       /* System.SS58Prefix */
+    pm_maybe depth;                        /* the constant Staking.HistoryDepth */
+    char key[PM_ITEM_COUNT][PM_HASH_TEXT]; /* "0x...", without arguments */
+    pm_storage at[PM_ITEM_COUNT];
 } pm_items;
 
 typedef enum pm_need { PM_NEED_NOTHING, PM_NEED_PARENT, PM_NEED_METADATA } pm_need;
@@ -46,22 +50,24 @@ typedef struct pm_side {
     pm_endpoint *endpoint; /* NULL: there is no second chain */
     pm_heads *heads;
     pm_runtime *runtime;
-    bool settled; /* the runtime is known to be the one that wrote the block */
-    pm_need need;
-    bool renew; /* the metadata is being read again */
-    int looks;  /* how often it was looked for metadata that another monitor reads */
+    const pm_items *items; /* of the runtime; without one there are none */
+    bool settled;          /* the runtime is known to be the one that wrote the block */
+    bool renew;            /* the metadata is being read again */
     bool has_header;
-    int64_t height;
-    char parent[PM_HASH_TEXT];
-    pm_version version; /* of the runtime wanted */
-    pm_query query;
+    bool fault; /* a value did not decode */
+    pm_need need;
+    int looks; /* how often it was looked for metadata that another monitor reads */
     panicmon_request header;
     panicmon_request at_block;
     panicmon_request at_parent;
     panicmon_request metadata;
     panicmon_request look;
-    const pm_items *items; /* of the runtime; without one there are none */
-    bool fault;            /* a value did not decode */
+    int64_t height;
+
+    /* what follows is valid once it was set, and the query's buffers serve the next fetch */
+    char parent[PM_HASH_TEXT];
+    pm_query query;
+    pm_version version; /* of the runtime wanted, when another one than there is may be */
 } pm_side;
 
 typedef enum pm_fetch_stage {
@@ -88,31 +94,33 @@ typedef struct pm_fetch {
     bool asked;     /* replies are to come */
     bool claims;    /* metadata is being read on behalf of others too */
     bool with_base; /* the values of BASE were asked for in OPEN */
+    bool ask_points;
+    bool lost;  /* it failed: the endpoint did not answer, another one may */
+    bool shape; /* it failed: it answered something else than a Substrate node does */
     int redone;
-    pm_side relay;
-    pm_side hub;
+    panicmon_request electees;
     pm_side *staking; /* the side that has the staking, NULL: none has */
     pm_state *before; /* the last state: what cannot have changed is taken from it */
     pm_state *state;  /* being read */
     uint8_t (*accounts)[PM_ACCOUNT_SIZE];
     size_t account_count;
-    panicmon_request electees;
-    bool ask_points;
     pm_pending *pending;
     size_t pending_count;
 
     /* why it failed */
     panicmon_err status;
-    bool lost;  /* the endpoint did not answer: another one may */
-    bool shape; /* it answered something else than a Substrate node does */
     const pm_endpoint *culprit;
     const char *method;
     pm_buf message;
+
+    pm_side relay;
+    pm_side hub;
 } pm_fetch;
 
-/* Begins. Takes `accounts` (malloc'd) and references to heads over; `before` may be NULL and is
- * used when it is of the same chain. `hub` NULL: no Asset Hub is known. */
-panicmon_err pm_fetch_new(pm_fetch **out, pm_substrate *shared, pm_endpoint *relay,
+/* Begins. `spare`: one to use again, or NULL. Takes it, `accounts` (malloc'd) and references over;
+ * `before` may be NULL and is used when it is of the same chain. `hub` NULL: no Asset Hub is known.
+ */
+panicmon_err pm_fetch_new(pm_fetch **out, pm_fetch *spare, pm_substrate *shared, pm_endpoint *relay,
                           pm_heads *relay_heads, pm_endpoint *hub, pm_heads *hub_heads,
                           pm_state *before, uint8_t (*accounts)[PM_ACCOUNT_SIZE], size_t count);
 /* Reads the replies of the step before and asks for more. Its stage is DONE or FAILED when it asked
@@ -120,6 +128,7 @@ panicmon_err pm_fetch_new(pm_fetch **out, pm_substrate *shared, pm_endpoint *rel
 panicmon_err pm_fetch_step(pm_fetch *fetch, panicmon_round *round);
 /* The height of the chain with the staking, once known; -1 before. */
 int64_t pm_fetch_height(const pm_fetch *fetch);
-void pm_fetch_free(pm_fetch *fetch); /* NULL is allowed */
+/* Ends one; it is kept for the next one to begin. NULL is allowed. */
+void pm_fetch_free(pm_fetch *fetch);
 
 #endif

@@ -6,26 +6,42 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/url.h"
 
 /* PANIC asks for the properties of a chain once a day. */
 #define PROPERTIES_MS (24 * 3600 * 1000)
+/* So often an endpoint is asked which chain it is of, without any sign that it is another one. */
+#define GENESIS_MS 60000
+/* A best block so much higher than the last one is such a sign. */
+#define JUMP_BLOCKS 1000
 /* How long a data source that hung is left alone. */
 #define PAUSE_FIRST_MS 10000
 #define PAUSE_LAST_MS  60000
+
+/* One block, with its URL as it is asked for and as it is shown. */
+static pm_endpoint *make_endpoint(const char *url)
+{
+    pm_buf shown = {0};
+    size_t size = strlen(url) + 1;
+    pm_url_add_public(&shown, url);
+    pm_endpoint *made = shown.failed ? NULL : calloc(1, sizeof *made + size + shown.len + 1);
+    if (made != NULL) {
+        memcpy(made->url, url, size);
+        made->shown = memcpy(made->url + size, shown.data, shown.len + 1);
+    }
+    pm_buf_free(&shown);
+    return made;
+}
 
 pm_endpoint *pm_endpoint_open(pm_substrate *shared, const char *url)
 {
     pm_substrate_lock(shared);
     pm_endpoint *endpoint = pm_map_get(&shared->endpoints, url);
     if (endpoint == NULL) {
-        endpoint = calloc(1, sizeof *endpoint);
-        char *copy = strdup(url);
-        if (endpoint == NULL || copy == NULL || !pm_map_set(&shared->endpoints, url, endpoint)) {
-            free(copy);
+        endpoint = make_endpoint(url);
+        if (endpoint != NULL && !pm_map_set(&shared->endpoints, url, endpoint)) {
             free(endpoint);
             endpoint = NULL;
-        } else {
-            endpoint->url = copy;
         }
     }
     if (endpoint != NULL) {
@@ -48,7 +64,6 @@ void pm_endpoint_close(pm_substrate *shared, pm_endpoint *endpoint)
     pm_substrate_unlock(shared);
     if (last) {
         pm_heads_unref(endpoint->heads);
-        free(endpoint->url);
         free(endpoint);
     }
 }
@@ -66,84 +81,76 @@ void pm_heads_unref(pm_heads *heads)
     if (heads == NULL || atomic_fetch_sub(&heads->refs, 1) != 1) {
         return;
     }
-    pm_buf_free(&heads->message);
-    pm_buf_free(&heads->genesis);
-    pm_buf_free(&heads->chain);
-    pm_buf_free(&heads->node_version);
-    pm_buf_free(&heads->properties);
+    pm_facts_unref(heads->facts);
+    free(heads->message);
     free(heads);
 }
 
-pm_heads *pm_heads_last(pm_substrate *shared, pm_endpoint *endpoint)
+/* Nobody needs to be asked again which chain it is, while nothing says that it is another one. */
+static bool knows_genesis(const pm_heads *before, int64_t now)
 {
-    pm_substrate_lock(shared);
-    pm_heads *heads = pm_heads_ref(endpoint->heads);
-    pm_substrate_unlock(shared);
-    return heads;
+    return before != NULL && before->status == PANICMON_OK && before->facts->genesis.len > 0 &&
+           now - before->genesis_ms < GENESIS_MS;
 }
 
-pm_heads *pm_heads_fresh(pm_substrate *shared, pm_endpoint *endpoint, int64_t fresh_ms)
-{
-    pm_heads *heads = pm_heads_last(shared, endpoint);
-    if (heads != NULL && pm_mono_ms() - heads->taken_ms >= fresh_ms) {
-        pm_heads_unref(heads);
-        heads = NULL;
-    }
-    return heads;
-}
-
-bool pm_endpoint_paused(pm_substrate *shared, const pm_endpoint *endpoint)
-{
-    pm_substrate_lock(shared);
-    bool paused = pm_mono_ms() < endpoint->retry_ms;
-    pm_substrate_unlock(shared);
-    return paused;
-}
-
-panicmon_err pm_heads_ask(pm_heads_call *call, pm_substrate *shared, pm_endpoint *endpoint,
-                          panicmon_round *round)
+panicmon_err pm_heads_ask(pm_heads_call *call, const pm_endpoint *endpoint, pm_heads *before,
+                          panicmon_round *round, int64_t now)
 {
     panicmon_err status = PANICMON_OK;
     const char *url = endpoint->url;
-    pm_heads *last = pm_heads_last(shared, endpoint);
-    bool facts = last != NULL && last->status == PANICMON_OK && last->chain.len > 0;
-    call->endpoint = endpoint;
+    bool good = before != NULL && before->status == PANICMON_OK;
+    bool facts = good && before->facts->chain.len > 0;
+    call->before = before;
+    call->made = NULL;
     pm_call(&status, round, url, "system_health", NULL, 0, &call->health);
     pm_call(&status, round, url, "chain_getFinalizedHead", NULL, 0, &call->head);
     pm_call(&status, round, url, "system_syncState", NULL, 0, &call->sync);
     pm_call(&status, round, url, "state_getRuntimeVersion", NULL, 0, &call->version);
-    pm_call(&status, round, url, "chain_getBlockHash", "[0]", 0, &call->genesis);
-    call->chain = call->node_version = call->properties = PM_NO_REQUEST;
+    call->genesis = call->chain = call->node_version = call->properties = PM_NO_REQUEST;
+    if (!knows_genesis(before, now)) {
+        pm_call(&status, round, url, "chain_getBlockHash", "[0]", 0, &call->genesis);
+    }
     if (!facts) {
         pm_call(&status, round, url, "system_chain", NULL, 0, &call->chain);
         pm_call(&status, round, url, "system_version", NULL, 0, &call->node_version);
     }
-    if (!facts || last->properties.len == 0 ||
-        pm_mono_ms() - last->properties_ms >= PROPERTIES_MS) {
+    if (!facts || before->facts->properties.len == 0 ||
+        now - before->properties_ms >= PROPERTIES_MS) {
         pm_call(&status, round, url, "system_properties", NULL, 0, &call->properties);
     }
-    pm_heads_unref(last);
     return status;
+}
+
+void pm_heads_call_end(pm_heads_call *call)
+{
+    pm_heads_unref(call->before);
+    pm_heads_unref(call->made);
+    call->before = call->made = NULL;
 }
 
 /* ---- reading replies ---- */
 
 static bool read_health(pm_json result, pm_health *out)
 {
-    out->known = pm_json_int(pm_json_member(result, "peers"), &out->peers) &&
-                 pm_json_bool(pm_json_member(result, "isSyncing"), &out->is_syncing) &&
-                 pm_json_bool(pm_json_member(result, "shouldHavePeers"), &out->should_have_peers);
+    static const char *const names[] = {"peers", "isSyncing", "shouldHavePeers"};
+    pm_json members[3];
+    pm_json_members(result, names, members, 3);
+    out->known = pm_json_int(members[0], &out->peers) &&
+                 pm_json_bool(members[1], &out->is_syncing) &&
+                 pm_json_bool(members[2], &out->should_have_peers);
     return out->known;
 }
 
 /* {"currentBlock", "highestBlock"}; an absent or null highestBlock is unknown. */
 static bool read_sync_state(pm_json result, pm_heads *heads)
 {
-    pm_json highest = pm_json_member(result, "highestBlock");
-    heads->best.known = pm_json_int(pm_json_member(result, "currentBlock"), &heads->best.value);
-    heads->target.known = pm_json_int(highest, &heads->target.value);
+    static const char *const names[] = {"currentBlock", "highestBlock"};
+    pm_json members[2];
+    pm_json_members(result, names, members, 2);
+    heads->best.known = pm_json_int(members[0], &heads->best.value);
+    heads->target.known = pm_json_int(members[1], &heads->target.value);
     return heads->best.known &&
-           (heads->target.known || highest.text == NULL || pm_json_is(highest, 'n'));
+           (heads->target.known || members[1].text == NULL || pm_json_is(members[1], 'n'));
 }
 
 static int hex_digit(char c)
@@ -154,9 +161,9 @@ static int hex_digit(char c)
                                   : -1;
 }
 
-bool pm_read_header_number(pm_json result, pm_maybe *out)
+bool pm_read_number(pm_json number, pm_maybe *out)
 {
-    pm_json hex = pm_plain_string(pm_json_member(result, "number"));
+    pm_json hex = pm_plain_string(number);
     if (hex.len < 3 || hex.text[0] != '0' || hex.text[1] != 'x') {
         return false;
     }
@@ -170,6 +177,11 @@ bool pm_read_header_number(pm_json result, pm_maybe *out)
     }
     *out = (pm_maybe){.known = true, .value = value};
     return true;
+}
+
+bool pm_read_header_number(pm_json result, pm_maybe *out)
+{
+    return pm_read_number(pm_json_member(result, "number"), out);
 }
 
 bool pm_version_read(pm_json result, pm_version *out)
@@ -189,94 +201,42 @@ bool pm_version_read(pm_json result, pm_version *out)
     return true;
 }
 
-/* Most nodes of a chain say the same of its runtime, at length, round after round: the text that
- * was read last is compared before one is taken apart. */
-static bool read_version(pm_substrate *shared, pm_json result, pm_version *out)
+/* Most nodes of a chain say the same of its runtime, at length, round after round: only another
+ * text than the last one is taken apart. */
+static bool read_version(pm_json result, const pm_facts *base, pm_version *version,
+                         pm_answers *answers)
 {
-    pm_version_memo *memo = &shared->version;
-    pm_substrate_lock(shared);
-    bool same = result.text != NULL && result.len > 0 && result.len == memo->len &&
-                memcmp(result.text, memo->text, result.len) == 0;
-    if (same) {
-        *out = memo->version;
-    }
-    pm_substrate_unlock(shared);
-    if (same) {
+    if (base != NULL && result.len > 0 && result.len == base->version_text.len &&
+        memcmp(result.text, base->version_text.data, result.len) == 0) {
         return true;
     }
-    bool good = pm_version_read(result, out);
-    if (good && result.text != NULL && result.len <= sizeof memo->text) {
-        pm_substrate_lock(shared);
-        memcpy(memo->text, result.text, result.len);
-        memo->len = result.len;
-        memo->version = *out;
-        pm_substrate_unlock(shared);
-    }
-    return good;
-}
-
-static void add_value(pm_buf *out, pm_json value)
-{
-    if (value.text == NULL) {
-        pm_buf_text(out, "null");
-    } else {
-        pm_buf_add(out, value.text, value.len);
-    }
-}
-
-/* Nodes give one token as a bare value, several as an array; PANIC publishes arrays. */
-static void add_array(pm_buf *out, pm_json value)
-{
-    bool wrap = value.text != NULL && !pm_json_is(value, '[') && !pm_json_is(value, 'n');
-    pm_buf_text(out, wrap ? "[" : "");
-    add_value(out, value);
-    pm_buf_text(out, wrap ? "]" : "");
-}
-
-static void read_properties(pm_json result, pm_heads *heads)
-{
-    pm_buf *out = &heads->properties;
-    if (!pm_json_is(result, '{')) {
-        return;
-    }
-    pm_buf_clear(out);
-    pm_buf_text(out, "{\"ss58Format\": ");
-    add_value(out, pm_json_member(result, "ss58Format"));
-    pm_buf_text(out, ", \"tokenDecimals\": ");
-    add_array(out, pm_json_member(result, "tokenDecimals"));
-    pm_buf_text(out, ", \"tokenSymbol\": ");
-    add_array(out, pm_json_member(result, "tokenSymbol"));
-    pm_buf_char(out, '}');
-    heads->properties_ms = heads->taken_ms;
-}
-
-/* The text that was asked for, else the one known from before. */
-static void keep_text(pm_buf *to, const panicmon_reply *reply, const pm_buf *before)
-{
-    pm_json value = pm_reply_json(reply);
-    if (pm_json_is(value, '"')) {
-        pm_buf_add(to, value.text, value.len);
-    } else if (before != NULL && before->len > 0) {
-        pm_buf_add(to, before->data, before->len);
-    }
+    answers->has_version = true;
+    answers->version = version;
+    answers->version_text = result;
+    return pm_version_read(result, version);
 }
 
 static void fail(pm_heads *heads, const char *method, const panicmon_reply *reply)
 {
     if (heads->status == PANICMON_OK) {
+        const char *message = panicmon_reply_message(reply);
         heads->status = pm_reply_ok(reply) ? PANICMON_ERR_PROTOCOL : panicmon_reply_status(reply);
         heads->shape = pm_reply_ok(reply);
         heads->method = method;
-        pm_buf_text(&heads->message, panicmon_reply_message(reply));
+        heads->message = message[0] == '\0' ? NULL : strdup(message);
     }
 }
 
-static void read_replies(pm_heads *heads, const pm_heads_call *call, pm_substrate *shared,
+/* All but the genesis. False without memory. */
+static bool read_replies(pm_heads *heads, const pm_heads_call *call, pm_substrate *shared,
                          const panicmon_round *round)
 {
     const panicmon_reply *head = pm_reply(round, call->head);
     const panicmon_reply *sync = pm_reply(round, call->sync);
-    const panicmon_reply *version = pm_reply(round, call->version);
+    const panicmon_reply *version_reply = pm_reply(round, call->version);
+    pm_facts *base = call->before == NULL ? NULL : call->before->facts;
+    pm_version version;
+    pm_answers answers = {.has_version = false};
     if (!pm_hash_text(pm_reply_json(head), heads->hash)) {
         fail(heads, "chain_getFinalizedHead", head);
     }
@@ -285,29 +245,56 @@ static void read_replies(pm_heads *heads, const pm_heads_call *call, pm_substrat
         panicmon_reply_status(sync) != PANICMON_ERR_RPC) {
         fail(heads, "system_syncState", sync);
     }
-    if (!read_version(shared, pm_reply_json(version), &heads->version) && pm_reply_lost(version)) {
-        fail(heads, "state_getRuntimeVersion", version);
+    if (!read_version(pm_reply_json(version_reply), base, &version, &answers) &&
+        pm_reply_lost(version_reply)) {
+        fail(heads, "state_getRuntimeVersion", version_reply);
+    }
+    if (heads->status != PANICMON_OK) {
+        return true;
     }
     (void)read_health(pm_reply_json(pm_reply(round, call->health)), &heads->health);
+    answers.genesis = pm_reply_json(pm_reply(round, call->genesis));
+    answers.chain = pm_reply_json(pm_reply(round, call->chain));
+    answers.node_version = pm_reply_json(pm_reply(round, call->node_version));
+    answers.properties = pm_reply_json(pm_reply(round, call->properties));
+    heads->facts = pm_facts_with(shared, base, &answers);
+    heads->properties_ms = pm_json_is(answers.properties, '{') ? heads->taken_ms : 0;
+    return heads->facts != NULL;
 }
 
-static void carry_over(pm_heads *heads, const pm_heads_call *call, const panicmon_round *round,
-                       const pm_heads *before)
+/* Another runtime, or a height that the chain known from before does not have now: another one may
+ * stand behind the URL. */
+static bool is_strange(const pm_heads *heads, const pm_heads *before)
 {
-    bool same = before != NULL && before->status == PANICMON_OK;
-    keep_text(&heads->genesis, pm_reply(round, call->genesis), same ? &before->genesis : NULL);
-    if (same && (heads->genesis.len != before->genesis.len ||
-                 memcmp(heads->genesis.data, before->genesis.data, heads->genesis.len) != 0)) {
-        same = false; /* another chain stands behind this URL now */
+    return strcmp(heads->facts->version.name, before->facts->version.name) != 0 ||
+           (heads->best.known && before->best.known &&
+            (heads->best.value < before->best.value ||
+             heads->best.value - before->best.value > JUMP_BLOCKS));
+}
+
+static bool take_genesis(pm_heads *heads, pm_substrate *shared, const panicmon_reply *reply)
+{
+    pm_answers answers = {.genesis = pm_reply_json(reply)};
+    pm_facts *facts = pm_facts_with(shared, heads->facts, &answers);
+    if (facts == NULL) {
+        return false;
     }
-    keep_text(&heads->chain, pm_reply(round, call->chain), same ? &before->chain : NULL);
-    keep_text(&heads->node_version, pm_reply(round, call->node_version),
-              same ? &before->node_version : NULL);
-    if (same && before->properties.len > 0) {
-        pm_buf_add(&heads->properties, before->properties.data, before->properties.len);
+    pm_facts_unref(heads->facts);
+    heads->facts = facts;
+    return true;
+}
+
+/* What is known of the time before, where the chain is the same. */
+static void carry_over(pm_heads *heads, const pm_heads *before, bool asked_genesis)
+{
+    bool same = before != NULL && before->status == PANICMON_OK && heads->status == PANICMON_OK &&
+                (heads->facts == before->facts ||
+                 (heads->facts->genesis.len == 0 && before->facts->genesis.len == 0) ||
+                 pm_facts_same_chain(heads->facts, before->facts));
+    heads->genesis_ms = same && !asked_genesis ? before->genesis_ms : heads->taken_ms;
+    if (same && heads->properties_ms == 0) {
         heads->properties_ms = before->properties_ms;
     }
-    read_properties(pm_reply_json(pm_reply(round, call->properties)), heads);
     heads->moved_ms =
         same && strcmp(before->hash, heads->hash) == 0 ? before->moved_ms : heads->taken_ms;
 }
@@ -327,24 +314,53 @@ static void swap_in(pm_substrate *shared, pm_endpoint *endpoint, pm_heads *heads
     pm_heads_unref(old); /* NOLINT(clang-analyzer-unix.Malloc): the references are counted */
 }
 
-pm_heads *pm_heads_take(pm_heads_call *call, pm_substrate *shared, panicmon_round *round)
+/* The first step of taking them. `*again`: the genesis was asked for after all. */
+static panicmon_err make_heads(pm_heads_call *call, pm_substrate *shared,
+                               const pm_endpoint *endpoint, panicmon_round *round, int64_t now,
+                               bool *again)
 {
+    panicmon_err status = PANICMON_OK;
     pm_heads *heads = calloc(1, sizeof *heads);
     if (heads == NULL) {
-        return NULL;
+        return PANICMON_ERR_NOMEM;
     }
-    pm_heads *before = pm_heads_last(shared, call->endpoint);
+    call->made = heads;
     atomic_init(&heads->refs, 1);
-    heads->taken_ms = pm_mono_ms();
+    heads->taken_ms = now;
     heads->method = "";
-    read_replies(heads, call, shared, round);
-    carry_over(heads, call, round, before);
-    pm_heads_unref(before);
-    if (heads->message.failed || heads->genesis.failed || heads->chain.failed ||
-        heads->node_version.failed || heads->properties.failed) {
-        pm_heads_unref(heads);
-        return NULL;
+    if (call->before != NULL && call->before->status != PANICMON_OK) {
+        pm_heads_unref(call->before);
+        call->before = NULL;
     }
-    swap_in(shared, call->endpoint, heads);
-    return heads;
+    if (!read_replies(heads, call, shared, round)) {
+        return PANICMON_ERR_NOMEM;
+    }
+    *again = call->genesis == PM_NO_REQUEST && heads->status == PANICMON_OK &&
+             is_strange(heads, call->before);
+    if (*again) {
+        pm_call(&status, round, endpoint->url, "chain_getBlockHash", "[0]", 0, &call->genesis);
+    }
+    return status;
+}
+
+panicmon_err pm_heads_take(pm_heads **out, pm_heads_call *call, pm_substrate *shared,
+                           pm_endpoint *endpoint, panicmon_round *round, int64_t now)
+{
+    bool again = false;
+    panicmon_err status = PANICMON_OK;
+    *out = NULL;
+    if (call->made == NULL) {
+        status = make_heads(call, shared, endpoint, round, now, &again);
+    } else if (!take_genesis(call->made, shared, pm_reply(round, call->genesis))) {
+        status = PANICMON_ERR_NOMEM;
+    }
+    if (status != PANICMON_OK || again) {
+        return status;
+    }
+    carry_over(call->made, call->before, call->genesis != PM_NO_REQUEST);
+    swap_in(shared, endpoint, call->made);
+    *out = call->made;
+    call->made = NULL;
+    pm_heads_call_end(call);
+    return PANICMON_OK;
 }

@@ -17,12 +17,10 @@ static bool make_key(pm_buf *key, const char *genesis, const pm_version *version
     return !key->failed;
 }
 
-pm_runtime *pm_runtime_ref(pm_substrate *shared, pm_runtime *runtime)
+pm_runtime *pm_runtime_ref(pm_runtime *runtime)
 {
     if (runtime != NULL) {
-        pm_substrate_lock(shared);
-        runtime->users++;
-        pm_substrate_unlock(shared);
+        atomic_fetch_add(&runtime->users, 1);
     }
     return runtime;
 }
@@ -30,6 +28,7 @@ pm_runtime *pm_runtime_ref(pm_substrate *shared, pm_runtime *runtime)
 /* Under the lock. */
 static void forget(pm_substrate *shared, pm_runtime *runtime)
 {
+    atomic_store(&runtime->dropped, true);
     if (runtime->key != NULL) {
         if (pm_map_get(&shared->runtimes, runtime->key) == runtime) {
             (void)pm_map_remove(&shared->runtimes, runtime->key);
@@ -44,8 +43,14 @@ void pm_runtime_unref(pm_substrate *shared, pm_runtime *runtime)
     if (runtime == NULL) {
         return;
     }
-    pm_substrate_lock(shared);
-    bool last = --runtime->users == 0;
+    int users = atomic_load(&runtime->users);
+    while (users > 1) {
+        if (atomic_compare_exchange_weak(&runtime->users, &users, users - 1)) {
+            return;
+        }
+    }
+    pm_substrate_lock(shared); /* the last one, unless somebody finds it right now */
+    bool last = atomic_fetch_sub(&runtime->users, 1) == 1;
     if (last) {
         forget(shared, runtime);
     }
@@ -64,9 +69,7 @@ pm_runtime *pm_runtime_find(pm_substrate *shared, const char *genesis, const pm_
     if (version->id[0] != '\0' && make_key(&key, genesis, version)) {
         pm_substrate_lock(shared);
         found = pm_map_get(&shared->runtimes, key.data);
-        if (found != NULL) {
-            found->users++;
-        }
+        (void)pm_runtime_ref(found);
         pm_substrate_unlock(shared);
     }
     pm_buf_free(&key);
@@ -99,10 +102,11 @@ panicmon_err pm_runtime_make(pm_runtime **out, pm_substrate *shared, const char 
         pm_buf_free(&key);
         return status;
     }
-    made->users = 1;
+    atomic_init(&made->users, 1);
     made->version = *version;
     made->renewed = renewed;
     made->key = pm_buf_take(&key, NULL);
+    atomic_init(&made->dropped, made->key == NULL);
     pm_substrate_lock(shared);
     if (made->key != NULL) { /* without memory for the table it serves its maker alone */
         (void)pm_map_set(&shared->runtimes, made->key, made);
@@ -117,14 +121,6 @@ void pm_runtime_drop(pm_substrate *shared, pm_runtime *runtime)
     pm_substrate_lock(shared);
     forget(shared, runtime);
     pm_substrate_unlock(shared);
-}
-
-bool pm_runtime_dropped(pm_substrate *shared, const pm_runtime *runtime)
-{
-    pm_substrate_lock(shared);
-    bool dropped = runtime->key == NULL;
-    pm_substrate_unlock(shared);
-    return dropped;
 }
 
 bool pm_runtime_claim(pm_substrate *shared, const char *genesis, const pm_version *version,

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So few answers are looked through one by one. */
+#define FEW 16
+
 void pm_query_begin(pm_query *query, const char *url, const char *hash)
 {
     pm_buf_clear(&query->keys);
@@ -35,7 +38,9 @@ panicmon_err pm_query_send(pm_query *query, panicmon_round *round)
     if (query->status != PANICMON_OK || query->key_count == 0) {
         return query->status;
     }
-    pm_buf_format(&query->keys, "], \"%s\"]", query->url_hash);
+    pm_buf_add(&query->keys, "], \"", 4);
+    pm_buf_text(&query->keys, query->url_hash);
+    pm_buf_add(&query->keys, "\"]", 2);
     if (query->keys.failed || !room_for_request(query)) {
         query->status = PANICMON_ERR_NOMEM;
     } else {
@@ -50,6 +55,36 @@ panicmon_err pm_query_send(pm_query *query, panicmon_round *round)
     return query->status;
 }
 
+/* After a key: the call is full, or takes more. */
+static void count_key(pm_query *query, panicmon_round *round)
+{
+    query->total++;
+    if (++query->key_count == PM_QUERY_CHUNK) {
+        (void)pm_query_send(query, round);
+    }
+}
+
+static void begin_key(pm_query *query)
+{
+    if (query->key_count == 0) {
+        pm_buf_add(&query->keys, "[[\"", 3);
+    } else {
+        pm_buf_add(&query->keys, ", \"", 3);
+    }
+}
+
+void pm_query_add_key(pm_query *query, panicmon_round *round, const char *key, size_t len)
+{
+    if (query->status != PANICMON_OK) {
+        return;
+    }
+    begin_key(query);
+    pm_buf_add(&query->keys, key, len);
+    pm_buf_char(&query->keys, '"');
+    query->status = query->keys.failed ? PANICMON_ERR_NOMEM : PANICMON_OK;
+    count_key(query, round);
+}
+
 void pm_query_add(pm_query *query, panicmon_round *round, const pm_storage *item,
                   const pm_key_arg *args, size_t count)
 {
@@ -57,7 +92,7 @@ void pm_query_add(pm_query *query, panicmon_round *round, const pm_storage *item
         return;
     }
     size_t before = query->keys.len;
-    pm_buf_text(&query->keys, query->key_count == 0 ? "[[\"" : ", \"");
+    begin_key(query);
     panicmon_err status = pm_storage_key_hex(item, args, count, &query->keys, NULL);
     pm_buf_char(&query->keys, '"');
     if (status == PANICMON_ERR_INVAL) { /* the item has other arguments: it reads as absent */
@@ -67,16 +102,13 @@ void pm_query_add(pm_query *query, panicmon_round *round, const pm_storage *item
     query->status = status != PANICMON_OK ? status
                     : query->keys.failed  ? PANICMON_ERR_NOMEM
                                           : PANICMON_OK;
-    query->total++;
-    if (++query->key_count == PM_QUERY_CHUNK) {
-        (void)pm_query_send(query, round);
-    }
+    count_key(query, round);
 }
 
 static bool add_entry(pm_query *query, pm_json key, pm_json value)
 {
     if (query->entry_count == query->entry_room) {
-        size_t room = query->entry_room == 0 ? 64 : query->entry_room * 2;
+        size_t room = query->entry_room == 0 ? 8 : query->entry_room * 2;
         pm_query_entry *entries = realloc(query->entries, room * sizeof *entries);
         if (entries == NULL) {
             return false;
@@ -121,7 +153,7 @@ static bool read_changes(pm_query *query, pm_json result)
             (void)pm_json_next_element(change, &at, &value);
             key = pm_plain_string(key);
             value = pm_plain_string(value);
-            if (key.text != NULL && value.text != NULL && !add_entry(query, key, value)) {
+            if (key.text != NULL && !add_entry(query, key, value)) {
                 query->status = PANICMON_ERR_NOMEM;
                 return false;
             }
@@ -132,7 +164,7 @@ static bool read_changes(pm_query *query, pm_json result)
 
 const panicmon_reply *pm_query_take(pm_query *query, panicmon_round *round)
 {
-    query->entry_count = 0;
+    pm_query_forget(query);
     for (size_t i = 0; i < query->request_count; i++) {
         const panicmon_reply *reply = pm_reply(round, query->requests[i]);
         if (!pm_reply_ok(reply) || !read_changes(query, pm_reply_json(reply))) {
@@ -141,10 +173,46 @@ const panicmon_reply *pm_query_take(pm_query *query, panicmon_round *round)
         }
     }
     query->request_count = 0;
-    if (query->entry_count > 1) {
-        qsort(query->entries, query->entry_count, sizeof *query->entries, compare_entries);
-    }
     return NULL;
+}
+
+static bool is_key(const pm_query_entry *entry, pm_json key)
+{
+    return entry->key.len == key.len && memcmp(entry->key.text, key.text, key.len) == 0;
+}
+
+/* Nodes answer in the order of asking, and most of what is asked for is looked for in that order:
+ * the next one is looked at first. Keys that the chain does not have stand there too. */
+static const pm_query_entry *find_entry(pm_query *query, pm_json key)
+{
+    size_t count = query->entry_count;
+    const pm_query_entry *found = NULL;
+    if (!query->sorted) {
+        size_t tries = count <= FEW ? count : 1;
+        size_t at = query->next < count ? query->next : 0;
+        for (size_t i = 0; i < tries; i++) {
+            if (is_key(&query->entries[at], key)) {
+                query->next = at + 1;
+                return &query->entries[at];
+            }
+            at = at + 1 < count ? at + 1 : 0;
+        }
+    }
+    if (count > FEW) {
+        if (!query->sorted) {
+            qsort(query->entries, count, sizeof *query->entries, compare_entries);
+            query->sorted = true;
+        }
+        pm_query_entry wanted = {.key = key};
+        found = bsearch(&wanted, query->entries, count, sizeof *query->entries, compare_entries);
+    }
+    return found;
+}
+
+static pm_json find(pm_query *query, pm_json key)
+{
+    const pm_query_entry *found = query->entry_count == 0 ? NULL : find_entry(query, key);
+    return found == NULL ? (pm_json){0} : found->value;
 }
 
 pm_json pm_query_raw(pm_query *query, const pm_storage *item, const pm_key_arg *args, size_t count)
@@ -155,16 +223,12 @@ pm_json pm_query_raw(pm_query *query, const pm_storage *item, const pm_key_arg *
         query->scratch.failed) {
         return (pm_json){0};
     }
-    pm_query_entry wanted = {.key = {query->scratch.data, query->scratch.len}};
-    const pm_query_entry *found = bsearch(&wanted, query->entries, query->entry_count,
-                                          sizeof *query->entries, compare_entries);
-    return found == NULL ? (pm_json){0} : found->value;
+    return find(query, (pm_json){query->scratch.data, query->scratch.len});
 }
 
-panicmon_err pm_query_value(pm_query *query, const pm_storage *item, const pm_key_arg *args,
-                            size_t count, pm_value *out, panicmon_error **err)
+static panicmon_err open_value(pm_query *query, const pm_storage *item, pm_json raw, pm_value *out,
+                               panicmon_error **err)
 {
-    pm_json raw = pm_query_raw(query, item, args, count);
     *out = (pm_value){0};
     pm_buf_clear(&query->bytes);
     if (raw.text == NULL) {
@@ -180,9 +244,22 @@ panicmon_err pm_query_value(pm_query *query, const pm_storage *item, const pm_ke
                                err);
 }
 
+panicmon_err pm_query_value(pm_query *query, const pm_storage *item, const pm_key_arg *args,
+                            size_t count, pm_value *out, panicmon_error **err)
+{
+    return open_value(query, item, pm_query_raw(query, item, args, count), out, err);
+}
+
+panicmon_err pm_query_value_at(pm_query *query, const pm_storage *item, const char *key, size_t len,
+                               pm_value *out, panicmon_error **err)
+{
+    return open_value(query, item, find(query, (pm_json){key, len}), out, err);
+}
+
 void pm_query_forget(pm_query *query)
 {
-    query->entry_count = 0;
+    query->entry_count = query->next = 0;
+    query->sorted = false;
 }
 
 void pm_query_free(pm_query *query)

@@ -24,9 +24,11 @@ typedef struct pm_query {
     panicmon_request *requests;
     size_t request_count;
     size_t request_room;
-    pm_query_entry *entries; /* of the answers, sorted by key; valid during one step */
+    pm_query_entry *entries; /* of the answers; valid during one step */
     size_t entry_count;
     size_t entry_room;
+    size_t next;    /* where the key that is looked for next will stand, if all goes in order */
+    bool sorted;    /* the entries are, by key */
     pm_buf scratch; /* a key being looked for */
     pm_buf bytes;   /* the value found last */
     panicmon_err status;
@@ -36,6 +38,8 @@ typedef struct pm_query {
 void pm_query_begin(pm_query *query, const char *url, const char *hash);
 void pm_query_add(pm_query *query, panicmon_round *round, const pm_storage *item,
                   const pm_key_arg *args, size_t count);
+/* The same for a key that is text already: "0x..." */
+void pm_query_add_key(pm_query *query, panicmon_round *round, const char *key, size_t len);
 /* Sends what was added; the first failure since pm_query_begin(). */
 panicmon_err pm_query_send(pm_query *query, panicmon_round *round);
 /* Takes the answers in. NULL when all are there, else the reply of a call that failed. ERR_NOMEM is
@@ -46,6 +50,9 @@ pm_json pm_query_raw(pm_query *query, const pm_storage *item, const pm_key_arg *
 /* The same decoded; valid until the next call here. ERR_PARSE when it does not decode. */
 panicmon_err pm_query_value(pm_query *query, const pm_storage *item, const pm_key_arg *args,
                             size_t count, pm_value *out, panicmon_error **err);
+/* The same of a key that is text already. */
+panicmon_err pm_query_value_at(pm_query *query, const pm_storage *item, const char *key, size_t len,
+                               pm_value *out, panicmon_error **err);
 /* Forgets the answers, whose text is gone with the step. */
 void pm_query_forget(pm_query *query);
 void pm_query_free(pm_query *query);

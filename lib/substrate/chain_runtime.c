@@ -14,7 +14,7 @@ static const pm_items no_items;
 
 static const char *pm_side_genesis(const pm_side *side)
 {
-    return side->heads->genesis.len > 0 ? side->heads->genesis.data : "";
+    return side->heads->facts->genesis.len > 0 ? side->heads->facts->genesis.data : "";
 }
 
 static void use_runtime(pm_fetch *fetch, pm_side *side, pm_runtime *runtime)
@@ -33,16 +33,17 @@ void pm_fetch_guess_runtime(pm_fetch *fetch, pm_side *side)
     if (side == &fetch->hub && last != NULL && last == fetch->before->runtime) {
         last = NULL; /* the hub had no part in it */
     }
-    if (last != NULL && !last->renewed && pm_runtime_dropped(fetch->shared, last)) {
+    if (last != NULL && !last->renewed && atomic_load(&last->dropped)) {
         use_runtime(fetch, side, NULL); /* events did not decode with it: it is read again */
         side->renew = true;
         side->settled = false;
     } else if (last != NULL) {
-        use_runtime(fetch, side, pm_runtime_ref(fetch->shared, last));
+        use_runtime(fetch, side, pm_runtime_ref(last));
         side->settled = true;
     } else {
-        use_runtime(fetch, side,
-                    pm_runtime_find(fetch->shared, pm_side_genesis(side), &side->heads->version));
+        use_runtime(
+            fetch, side,
+            pm_runtime_find(fetch->shared, pm_side_genesis(side), &side->heads->facts->version));
         side->settled = false;
     }
 }

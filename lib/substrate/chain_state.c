@@ -27,16 +27,21 @@ const char *pm_field_name(pm_field field)
 /* Without memory the reason is missing; the value stands all the same. */
 void pm_reason_set(pm_reasons *reasons, pm_field field, const char *text)
 {
-    if (reasons->text[field] == NULL) {
-        reasons->text[field] = strdup(text);
+    if (reasons->texts == NULL) {
+        reasons->texts = calloc(PM_FIELD_COUNT, sizeof *reasons->texts);
+    }
+    if (reasons->texts != NULL && reasons->texts[field] == NULL) {
+        reasons->texts[field] = strdup(text);
     }
 }
 
 void pm_reasons_free(pm_reasons *reasons)
 {
-    for (size_t i = 0; i < PM_FIELD_COUNT; i++) {
-        free(reasons->text[i]);
+    for (size_t i = 0; reasons->texts != NULL && i < PM_FIELD_COUNT; i++) {
+        free(reasons->texts[i]);
     }
+    free(reasons->texts);
+    reasons->texts = NULL;
 }
 
 pm_state *pm_state_ref(pm_state *state)
@@ -54,8 +59,8 @@ void pm_state_unref(pm_substrate *shared, pm_state *state)
     }
     pm_runtime_unref(shared, state->runtime);
     pm_runtime_unref(shared, state->staking_runtime);
-    pm_buf_free(&state->genesis);
-    pm_buf_free(&state->staking_genesis);
+    pm_facts_unref(state->facts);
+    pm_facts_unref(state->staking_facts);
     for (size_t i = 0; i < state->stash_count; i++) {
         pm_stash *stash = &state->stashes[i];
         pm_exposure_unref(stash->exposure);

@@ -25,10 +25,15 @@ typedef enum pm_field {
 
 const char *pm_field_name(pm_field field); /* "current_session" */
 
-/* Why fields have no value of the chain; NULL: they have one. */
+/* Why fields have no value of the chain. */
 typedef struct pm_reasons {
-    char *text[PM_FIELD_COUNT];
+    char **texts; /* PM_FIELD_COUNT of them; NULL, as is each of them: there is a value */
 } pm_reasons;
+
+static inline const char *pm_reason(const pm_reasons *reasons, pm_field field)
+{
+    return reasons->texts == NULL ? NULL : reasons->texts[field];
+}
 
 /* Keeps the first reason of a field. */
 void pm_reason_set(pm_reasons *reasons, pm_field field, const char *text);
@@ -70,27 +75,27 @@ typedef struct pm_stash {
 
 typedef struct pm_state {
     atomic_int refs;
+    bool wants_hub;              /* staking moved to an Asset Hub that nobody named */
+    bool has_electees;           /* the planned era has exposures */
+    bool has_claims;             /* the chain keeps claims by era and page */
+    uint16_t prefix;             /* of addresses */
     int64_t taken_ms;            /* pm_mono_ms() */
     pm_runtime *runtime;         /* of the chain with the sessions */
     pm_runtime *staking_runtime; /* of the chain with the staking; the same, or an Asset Hub's */
-    pm_buf genesis;              /* JSON texts */
-    pm_buf staking_genesis;
+    pm_facts *facts;             /* of the nodes that were read, likewise */
+    pm_facts *staking_facts;
     int64_t height;
-    char hash[PM_HASH_TEXT];
     int64_t staking_height;
-    char staking_hash[PM_HASH_TEXT];
-    bool wants_hub; /* staking moved to an Asset Hub that nobody named */
-    uint16_t prefix;
+    pm_stash *stashes; /* sorted by account */
+    size_t stash_count;
+    pm_reasons reasons;
     pm_maybe session;
     pm_maybe era;
     pm_maybe planned; /* CurrentEra */
     pm_maybe depth;
-    bool has_electees; /* the planned era has exposures */
     pm_maybe points_era;
-    bool has_claims;   /* the chain keeps claims by era and page */
-    pm_stash *stashes; /* sorted by account */
-    size_t stash_count;
-    pm_reasons reasons;
+    char hash[PM_HASH_TEXT];
+    char staking_hash[PM_HASH_TEXT];
 } pm_state;
 
 pm_state *pm_state_ref(pm_state *state); /* NULL is allowed */

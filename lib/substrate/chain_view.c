@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "substrate/chain_state.h"
 
 /* Who began a fetch and did not end it is given up after this. */
@@ -16,18 +15,19 @@ pm_view *pm_view_open(pm_substrate *shared, const char *url, const char *hub_url
     pm_buf key = {0};
     pm_buf_format(&key, "%s %s", url, hub_url == NULL ? "" : hub_url);
     if (key.failed) {
+        pm_buf_free(&key);
         return NULL;
     }
     pm_substrate_lock(shared);
     pm_view *view = pm_map_get(&shared->views, key.data);
     if (view == NULL) {
-        view = calloc(1, sizeof *view);
+        view = calloc(1, sizeof *view + key.len + 1);
         if (view != NULL && !pm_map_set(&shared->views, key.data, view)) {
             free(view);
             view = NULL;
         }
         if (view != NULL) {
-            view->key = pm_buf_take(&key, NULL);
+            memcpy(view->key, key.data, key.len + 1);
         }
     }
     if (view != NULL) {
@@ -36,6 +36,13 @@ pm_view *pm_view_open(pm_substrate *shared, const char *url, const char *hub_url
     pm_substrate_unlock(shared);
     pm_buf_free(&key);
     return view;
+}
+
+bool pm_view_is(const pm_view *view, const char *url, const char *hub_url)
+{
+    size_t len = strlen(url);
+    return strncmp(view->key, url, len) == 0 && view->key[len] == ' ' &&
+           strcmp(view->key + len + 1, hub_url == NULL ? "" : hub_url) == 0;
 }
 
 void pm_view_close(pm_substrate *shared, pm_view *view)
@@ -52,7 +59,6 @@ void pm_view_close(pm_substrate *shared, pm_view *view)
     if (last) {
         pm_state_unref(shared, view->state);
         free(view->watched);
-        free(view->key);
         free(view);
     }
 }
@@ -126,36 +132,54 @@ void pm_view_unwatch(pm_substrate *shared, pm_view *view, const uint8_t *account
     pm_substrate_unlock(shared);
 }
 
-struct pm_state *pm_view_last(pm_substrate *shared, pm_view *view)
+/* The accounts to read. Under the lock. */
+static bool list_accounts(const pm_view *view, pm_view_turn *turn)
 {
-    pm_substrate_lock(shared);
-    pm_state *state = pm_state_ref(view->state);
-    pm_substrate_unlock(shared);
-    return state;
+    const uint8_t *own = turn->account;
+    if (view->watched_count == 0 && own == NULL) {
+        return true;
+    }
+    uint8_t(*accounts)[PM_ACCOUNT_SIZE] = malloc((view->watched_count + 1) * PM_ACCOUNT_SIZE);
+    turn->accounts = accounts;
+    if (accounts == NULL) {
+        return false;
+    }
+    if (own != NULL) {
+        memcpy(accounts[turn->account_count++], own, PM_ACCOUNT_SIZE);
+    }
+    for (size_t i = 0; i < view->watched_count; i++) {
+        if (own == NULL || memcmp(view->watched[i].account, own, PM_ACCOUNT_SIZE) != 0) {
+            memcpy(accounts[turn->account_count++], view->watched[i].account, PM_ACCOUNT_SIZE);
+        }
+    }
+    return true;
 }
 
-struct pm_state *pm_view_take(pm_substrate *shared, pm_view *view, const uint8_t *account,
-                              const void *who, int64_t seen_ms, int64_t fresh_ms, int64_t stale_ms,
-                              bool *mine)
+panicmon_err pm_view_take(pm_substrate *shared, pm_view *view, pm_view_turn *turn)
 {
-    pm_state *taken = NULL;
-    int64_t now = pm_mono_ms();
-    *mine = false;
+    bool good = true;
+    int64_t now = turn->now;
     pm_substrate_lock(shared);
     pm_state *state = view->state;
-    bool other = view->fetcher != NULL && view->fetcher != who && now < view->fetch_until_ms;
+    bool other = view->fetcher != NULL && view->fetcher != turn->who && now < view->fetch_until_ms;
     int64_t age = state != NULL ? now - state->taken_ms : 0;
-    bool fresh = state != NULL && state->taken_ms > seen_ms && age < fresh_ms;
-    if (state != NULL && (fresh || (other && age < stale_ms)) &&
-        (account == NULL || pm_state_stash(state, account) != NULL)) {
-        taken = pm_state_ref(state);
-    } else if (!other) {
-        view->fetcher = who;
-        *mine = true;
-        view->fetch_until_ms = now + FETCH_MS;
+    bool fresh = state != NULL && state->taken_ms > turn->seen_ms && age < turn->fresh_ms;
+    if (state != NULL && (fresh || (other && age < turn->stale_ms)) &&
+        (turn->account == NULL || pm_state_stash(state, turn->account) != NULL)) {
+        turn->state = pm_state_ref(state);
+    } else if ((good = list_accounts(view, turn))) {
+        turn->last = pm_state_ref(state);
+        turn->mine = !other;
+        if (shared->fetch_count > 0) {
+            turn->fetch = shared->fetches[--shared->fetch_count];
+        }
+        if (turn->mine) {
+            view->fetcher = turn->who;
+            view->fetch_until_ms = now + FETCH_MS;
+        }
     }
     pm_substrate_unlock(shared);
-    return taken;
+    return good ? PANICMON_OK : PANICMON_ERR_NOMEM;
 }
 
 void pm_view_leave(pm_substrate *shared, pm_view *view, const void *who, struct pm_state *state)

@@ -122,7 +122,7 @@ void pm_history_aim(pm_history *history, const char *url, const char *genesis, b
 void pm_history_writer(pm_history *history, pm_runtime *writer)
 {
     if (history->writer == NULL) {
-        history->writer = pm_runtime_ref(history->shared, writer);
+        history->writer = pm_runtime_ref(writer);
     }
 }
 

@@ -71,7 +71,7 @@ panicmon_err pm_governance_begin(pm_governance *gov, const pm_network_config *co
     gov->url = url;
     gov->height = height;
     gov->prefix = prefix;
-    gov->runtime = pm_runtime_ref(gov->shared, runtime);
+    gov->runtime = pm_runtime_ref(runtime);
     gov->kind = pm_governance_kind(runtime);
     gov->stage = PM_GOV_COUNTS;
     memcpy(gov->hash, hash, PM_HASH_TEXT);

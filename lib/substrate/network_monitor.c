@@ -69,7 +69,7 @@ static panicmon_err begin_governance(network_monitor *monitor, panicmon_round *r
     const char *source = chain->source->endpoint->url;
     bool hub = state->staking_runtime != state->runtime && chain->hub.endpoint != NULL &&
                pm_governance_kind(state->staking_runtime) != PM_GOV_NONE;
-    const pm_buf *genesis = hub ? &state->staking_genesis : &state->genesis;
+    const pm_buf *genesis = hub ? &state->staking_facts->genesis : &state->facts->genesis;
     panicmon_err status = pm_governance_begin(
         gov, monitor->config, genesis->len > 0 ? genesis->data : "",
         hub ? chain->hub.endpoint->url : source, hub ? state->staking_hash : state->hash,

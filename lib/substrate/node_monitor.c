@@ -16,44 +16,48 @@
 #define EXCHANGE    "raw_data"
 #define ROUTING_KEY "node.substrate"
 
+/* Publishes what was written, and gives the buffer back. */
 static panicmon_err publish(pm_node_monitor *monitor, panicmon_round *round, pm_buf *body)
 {
+    panicmon_err status = PANICMON_ERR_NOMEM;
     monitor->stage = PM_NODE_CONFIRM;
-    if (body->failed) {
-        return PANICMON_ERR_NOMEM;
+    if (!body->failed) {
+        status = panicmon_round_publish(round, EXCHANGE, ROUTING_KEY, body->data, body->len,
+                                        &monitor->sample);
     }
-    return panicmon_round_publish(round, EXCHANGE, ROUTING_KEY, body->data, body->len,
-                                  &monitor->sample);
+    pm_body_give(monitor->shared, body);
+    return status;
+}
+
+static bool has_texts(pm_node_monitor *monitor, const panicmon_round *round)
+{
+    return monitor->texts.data != NULL ||
+           pm_node_texts_make(&monitor->texts, monitor->config, panicmon_round_name(round));
 }
 
 static panicmon_err publish_failure(pm_node_monitor *monitor, panicmon_round *round,
                                     const pm_failure *failure)
 {
     pm_buf told = {0};
-    pm_buf body = {0};
     const char *message = failure->message.len > 0 ? failure->message.data : "out of memory";
     bool detail = failure->detail.len > 0;
     pm_buf_format(&told, "%s%s%s (code %d)", message, detail ? ": " : "",
                   detail ? failure->detail.data : "", failure->code);
     panicmon_round_fail(round, failure->status, told.failed ? message : told.data);
-    pm_history_end(&monitor->history);
-    pm_node_error_sample(&body, monitor->config, panicmon_round_name(round), failure->code,
-                         message);
-    panicmon_err status = publish(monitor, round, &body);
     pm_buf_free(&told);
-    pm_buf_free(&body);
-    return status;
+    pm_history_end(&monitor->history);
+    pm_buf body = pm_body_take(monitor->shared);
+    pm_node_error_sample(&body, &monitor->texts, failure->code, message);
+    return publish(monitor, round, &body);
 }
 
 static panicmon_err publish_sample(pm_node_monitor *monitor, panicmon_round *round)
 {
     pm_node_view view;
-    pm_buf body = {0};
     pm_node_view_fill(monitor, round, &view);
-    pm_node_sample(&body, monitor->config, panicmon_round_name(round), &view);
-    panicmon_err status = publish(monitor, round, &body);
-    pm_buf_free(&body);
-    return status;
+    pm_buf body = pm_body_take(monitor->shared);
+    pm_node_sample(&body, monitor->config, &monitor->texts, &view);
+    return publish(monitor, round, &body);
 }
 
 static panicmon_err work(pm_node_monitor *monitor, panicmon_round *round)
@@ -61,7 +65,9 @@ static panicmon_err work(pm_node_monitor *monitor, panicmon_round *round)
     pm_failure failure = {0};
     bool done = false;
     panicmon_err status = pm_node_work(monitor, round, &failure, &done);
-    if (status == PANICMON_OK && done) {
+    if (status == PANICMON_OK && done && !has_texts(monitor, round)) {
+        status = PANICMON_ERR_NOMEM;
+    } else if (status == PANICMON_OK && done) {
         status = failure.code != 0 ? publish_failure(monitor, round, &failure)
                                    : publish_sample(monitor, round);
     }
@@ -74,7 +80,9 @@ static panicmon_err confirm(pm_node_monitor *monitor, panicmon_round *round)
     panicmon_err status = PANICMON_OK;
     monitor->stage = PM_NODE_OVER;
     if (pm_reply_ok(pm_reply(round, monitor->sample))) {
-        status = pm_history_confirm(&monitor->history, round);
+        if (monitor->is_validator) {
+            status = pm_history_confirm(&monitor->history, round);
+        }
         if (status == PANICMON_OK) {
             status = panicmon_round_heartbeat(round, NULL);
         }
@@ -115,6 +123,7 @@ static panicmon_err node_update(void *user, void *parsed)
     pm_node_rest(monitor); /* a round that was cut short may still hold on to the old one */
     monitor->config = parsed;
     monitor->hub_at = 0;
+    pm_node_texts_free(&monitor->texts);
     return PANICMON_OK;
 }
 
@@ -169,6 +178,7 @@ static panicmon_err make_monitor(pm_node_monitor **out, panicmon_substrate *shar
         return status;
     }
     monitor->config = config;
+    monitor->is_validator = config->is_validator;
     monitor->history.shared = monitor->shared;
     monitor->stage = PM_NODE_OVER;
     pm_node_foresee(monitor);

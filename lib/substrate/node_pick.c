@@ -19,23 +19,35 @@ int64_t pm_node_fresh_ms(const pm_node_monitor *monitor)
                                      : pm_earlier(monitor->interval_ms / 2, FRESH_MAX_MS);
 }
 
+static panicmon_err probe(pm_node_monitor *monitor, pm_source_slot *slot, panicmon_round *round,
+                          bool source)
+{
+    panicmon_err status = pm_probe_ask(monitor->shared, slot, round, monitor->began_ms,
+                                       pm_node_fresh_ms(monitor), source);
+    monitor->waits_for_heads = monitor->waits_for_heads || slot->asked;
+    return status;
+}
+
 /* Asks the data sources from `first` on. */
 static panicmon_err ask_window(pm_node_monitor *monitor, panicmon_round *round, size_t first)
 {
     panicmon_err status = PANICMON_OK;
     monitor->first = first;
     monitor->window_count = 0;
-    while (status == PANICMON_OK && monitor->window_count < PM_WINDOW) {
+    while (status == PANICMON_OK && monitor->window_count < PM_WINDOW &&
+           monitor->config->sources->count > 0) {
         const pm_source *source =
             pm_node_config_source(monitor->config, first + monitor->window_count);
         if (source == NULL) {
             break;
         }
         pm_source_slot *slot = &monitor->window[monitor->window_count++];
+        if (monitor->window_used < monitor->window_count) {
+            monitor->window_used = monitor->window_count;
+        }
         status = pm_source_slot_set(monitor->shared, slot, source->url);
         if (status == PANICMON_OK && slot->endpoint != monitor->own.endpoint) {
-            status = pm_probe_ask(monitor->shared, slot, round, pm_node_fresh_ms(monitor), true);
-            monitor->waits_for_heads = monitor->waits_for_heads || slot->asked;
+            status = probe(monitor, slot, round, true);
         }
     }
     return status;
@@ -44,20 +56,21 @@ static panicmon_err ask_window(pm_node_monitor *monitor, panicmon_round *round, 
 /* The first archive node, when it stands outside of the first window. */
 static panicmon_err ask_archive(pm_node_monitor *monitor, panicmon_round *round)
 {
-    const pm_source *source;
+    const pm_source *source = NULL;
     size_t i = 0;
-    while ((source = pm_node_config_source(monitor->config, i)) != NULL && !source->is_archive) {
+    while (monitor->is_validator && (source = pm_node_config_source(monitor->config, i)) != NULL &&
+           !source->is_archive) {
         i++;
     }
-    if (source == NULL || i < PM_WINDOW || !monitor->config->is_validator) {
-        pm_source_slot_clear(monitor->shared, &monitor->archive);
+    if (source == NULL || i < PM_WINDOW) {
+        if (monitor->archive.endpoint != NULL) {
+            pm_source_slot_clear(monitor->shared, &monitor->archive);
+        }
         return PANICMON_OK;
     }
     panicmon_err status = pm_source_slot_set(monitor->shared, &monitor->archive, source->url);
     if (status == PANICMON_OK) {
-        status = pm_probe_ask(monitor->shared, &monitor->archive, round, pm_node_fresh_ms(monitor),
-                              true);
-        monitor->waits_for_heads = monitor->waits_for_heads || monitor->archive.asked;
+        status = probe(monitor, &monitor->archive, round, true);
     }
     return status;
 }
@@ -77,14 +90,14 @@ static panicmon_err ask_hub(pm_node_monitor *monitor, panicmon_round *round)
         url = hub_url(monitor);
     }
     if (url == NULL) {
-        pm_source_slot_clear(monitor->shared, &monitor->hub);
+        if (monitor->hub.endpoint != NULL) {
+            pm_source_slot_clear(monitor->shared, &monitor->hub);
+        }
         return PANICMON_OK;
     }
     panicmon_err status = pm_source_slot_set(monitor->shared, &monitor->hub, url);
     if (status == PANICMON_OK) {
-        status =
-            pm_probe_ask(monitor->shared, &monitor->hub, round, pm_node_fresh_ms(monitor), true);
-        monitor->waits_for_heads = monitor->waits_for_heads || monitor->hub.asked;
+        status = probe(monitor, &monitor->hub, round, true);
     }
     return status;
 }
@@ -105,9 +118,7 @@ panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round)
         status = pm_source_slot_set(monitor->shared, &monitor->own, monitor->config->url);
     }
     if (!monitor->chain_only && status == PANICMON_OK) {
-        status =
-            pm_probe_ask(monitor->shared, &monitor->own, round, pm_node_fresh_ms(monitor), false);
-        monitor->waits_for_heads = monitor->own.asked;
+        status = probe(monitor, &monitor->own, round, false);
     }
     if (status == PANICMON_OK) {
         status = ask_window(monitor, round, 0);
@@ -120,39 +131,40 @@ panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round)
 
 panicmon_err pm_node_take_heads(pm_node_monitor *monitor, panicmon_round *round)
 {
-    panicmon_err status = pm_source_slot_take(monitor->shared, &monitor->own, round);
-    for (size_t i = 0; status == PANICMON_OK && i < monitor->window_count; i++) {
-        status = pm_source_slot_take(monitor->shared, &monitor->window[i], round);
+    pm_source_slot *slots[PM_WINDOW + 3];
+    panicmon_err status = PANICMON_OK;
+    int64_t now = pm_mono_ms();
+    size_t count = 0;
+    slots[count++] = &monitor->own;
+    for (size_t i = 0; i < monitor->window_count; i++) {
+        slots[count++] = &monitor->window[i];
     }
-    if (status == PANICMON_OK) {
-        status = pm_source_slot_take(monitor->shared, &monitor->archive, round);
-    }
-    if (status == PANICMON_OK) {
-        status = pm_source_slot_take(monitor->shared, &monitor->hub, round);
-    }
+    slots[count++] = &monitor->archive;
+    slots[count++] = &monitor->hub;
     monitor->waits_for_heads = false;
+    for (size_t i = 0; status == PANICMON_OK && i < count; i++) {
+        status = pm_source_slot_take(monitor->shared, slots[i], round, now);
+        monitor->waits_for_heads = monitor->waits_for_heads || slots[i]->asked;
+    }
     return status;
 }
 
 /* Another chain behind the URL is another node: nothing of the old one goes on. */
 void pm_node_check_identity(pm_node_monitor *monitor, panicmon_round *round)
 {
-    const pm_buf *genesis = &monitor->own.heads->genesis;
-    if (genesis->len == 0) {
+    pm_facts *facts = monitor->own.heads->facts;
+    if (facts == monitor->facts || facts->genesis.len == 0) {
         return;
     }
-    if (monitor->genesis != NULL && strcmp(monitor->genesis, genesis->data) == 0) {
-        return;
-    }
-    if (monitor->genesis != NULL) {
+    if (monitor->facts != NULL && !pm_facts_same_chain(monitor->facts, facts)) {
         panicmon_round_log(round, PANICMON_LOG_WARNING,
                            "the node is of another chain than before: starting anew");
         monitor->best = monitor->target = monitor->finalized = (pm_maybe){0};
         pm_state_unref(monitor->shared, monitor->held);
         monitor->held = NULL;
     }
-    free(monitor->genesis);
-    monitor->genesis = strdup(genesis->data);
+    pm_facts_unref(monitor->facts);
+    monitor->facts = pm_facts_ref(facts);
 }
 
 pm_source_slot *pm_node_choose(pm_node_monitor *monitor)

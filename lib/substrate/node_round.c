@@ -35,17 +35,16 @@ static const pm_source_slot *history_slot(const pm_node_monitor *monitor, bool *
 
 static panicmon_err enter_view(pm_node_monitor *monitor, const char *url, const char *hub)
 {
+    if (monitor->view != NULL && pm_view_is(monitor->view, url, hub)) {
+        return PANICMON_OK;
+    }
     pm_view *view = pm_view_open(monitor->shared, url, hub);
     if (view == NULL) {
         return PANICMON_ERR_NOMEM;
     }
-    if (view == monitor->view) {
-        pm_view_close(monitor->shared, view);
-        return PANICMON_OK;
-    }
     pm_node_leave_view(monitor);
     monitor->view = view;
-    if (monitor->config->is_validator) {
+    if (monitor->is_validator) {
         memcpy(monitor->account, monitor->config->account, PM_ACCOUNT_SIZE);
         monitor->watched = pm_view_watch(monitor->shared, view, monitor->account);
         return monitor->watched ? PANICMON_OK : PANICMON_ERR_NOMEM;
@@ -80,31 +79,32 @@ static size_t accounts_to_read(const pm_state *before, uint8_t (*accounts)[PM_AC
 static panicmon_err begin_state(pm_node_monitor *monitor)
 {
     pm_substrate *shared = monitor->shared;
-    const uint8_t *own = monitor->config->is_validator ? monitor->config->account : NULL;
+    const uint8_t *own = monitor->is_validator ? monitor->config->account : NULL;
     bool hub = monitor->hub.endpoint != NULL && monitor->hub.heads != NULL;
-    uint8_t(*accounts)[PM_ACCOUNT_SIZE] = NULL;
-    size_t count = 0;
-    bool mine;
     panicmon_err status = enter_view(monitor, monitor->source->endpoint->url,
                                      hub ? monitor->hub.endpoint->url : NULL);
     if (status != PANICMON_OK) {
         return status;
     }
     int64_t fresh = pm_node_fresh_ms(monitor);
-    monitor->state = pm_view_take(
-        shared, monitor->view, own, monitor, monitor->held != NULL ? monitor->held->taken_ms : -1,
-        fresh, monitor->interval_ms > fresh ? monitor->interval_ms : fresh, &mine);
-    if (monitor->state != NULL) {
-        return PANICMON_OK;
+    pm_view_turn turn = {.account = own,
+                         .who = monitor,
+                         .now = pm_mono_ms(),
+                         .seen_ms = monitor->held != NULL ? monitor->held->taken_ms : -1,
+                         .fresh_ms = fresh,
+                         .stale_ms = monitor->interval_ms > fresh ? monitor->interval_ms : fresh};
+    status = pm_view_take(shared, monitor->view, &turn);
+    monitor->state = turn.state;
+    monitor->fetches = turn.mine;
+    if (status != PANICMON_OK || turn.state != NULL) {
+        return status;
     }
-    if (!pm_view_accounts(shared, monitor->view, own, &accounts, &count)) {
-        return PANICMON_ERR_NOMEM;
-    }
-    pm_state *before = pm_view_last(shared, monitor->view);
-    count = mine ? accounts_to_read(before, accounts, count) : (size_t)(own != NULL);
-    return pm_fetch_new(&monitor->fetch, shared, monitor->source->endpoint,
+    size_t count = turn.mine ? accounts_to_read(turn.last, turn.accounts, turn.account_count)
+                             : (size_t)(own != NULL);
+    return pm_fetch_new(&monitor->fetch, turn.fetch, shared, monitor->source->endpoint,
                         pm_heads_ref(monitor->source->heads), hub ? monitor->hub.endpoint : NULL,
-                        hub ? pm_heads_ref(monitor->hub.heads) : NULL, before, accounts, count);
+                        hub ? pm_heads_ref(monitor->hub.heads) : NULL, turn.last, turn.accounts,
+                        count);
 }
 
 /* The node's own heights that its heads do not tell. */
@@ -117,14 +117,15 @@ static panicmon_err ask_headers(pm_node_monitor *monitor, panicmon_round *round)
     }
     const char *url = monitor->own.endpoint->url;
     const pm_heads *heads = monitor->own.heads;
-    bool same = monitor->fetch != NULL &&
-                strcmp(heads->hash, monitor->source->heads->hash) == 0; /* the fetch asks for it */
+    const pm_heads *source = monitor->source->heads;
+    bool same = monitor->fetch != NULL && /* then the fetch asks for it */
+                (heads == source || memcmp(heads->hash, source->hash, PM_HASH_TEXT) == 0);
     monitor->header_step = panicmon_round_step(round);
     monitor->number = (pm_maybe){0};
-    monitor->number.known = pm_height_known(monitor->shared, heads->hash, &monitor->number.value);
-    if (!monitor->number.known && !same) {
+    if (!same && !pm_height_known(monitor->shared, heads->hash, &monitor->number.value)) {
         pm_call_at(&status, round, url, "chain_getHeader", heads->hash, &monitor->header);
     }
+    monitor->number.known = !same && monitor->header == PM_NO_REQUEST;
     if (!heads->best.known) {
         pm_call(&status, round, url, "chain_getHeader", NULL, 0, &monitor->best_header);
     }
@@ -133,13 +134,13 @@ static panicmon_err ask_headers(pm_node_monitor *monitor, panicmon_round *round)
 
 static panicmon_err begin_history(pm_node_monitor *monitor, panicmon_round *round)
 {
-    if (!monitor->config->is_validator) {
+    if (!monitor->is_validator) {
         return PANICMON_OK;
     }
     const pm_source_slot *staking =
         monitor->hub.heads != NULL && pm_source_slot_usable(&monitor->hub) ? &monitor->hub
                                                                            : monitor->source;
-    const pm_buf *genesis = &staking->heads->genesis;
+    const pm_buf *genesis = &staking->heads->facts->genesis;
     return pm_history_begin(&monitor->history, round, genesis->len > 0 ? genesis->data : "\"\"",
                             monitor->config->id);
 }
@@ -194,25 +195,26 @@ static void aim_history(pm_node_monitor *monitor)
         if (pm_fetch_height(fetch) < 0) {
             return;
         }
+        const pm_buf *genesis = &fetch->staking->heads->facts->genesis;
         if (fetch->staking == &fetch->hub) {
             slot = &monitor->hub;
             is_archive = false;
         }
         pm_history_aim(&monitor->history, slot->endpoint->url,
-                       fetch->staking->heads->genesis.len > 0 ? fetch->staking->heads->genesis.data
-                                                              : "\"\"",
-                       is_archive, fetch->staking->heads->hash, fetch->staking->height);
+                       genesis->len > 0 ? genesis->data : "\"\"", is_archive,
+                       fetch->staking->heads->hash, fetch->staking->height);
         if (fetch->stage >= PM_FETCH_PAGES && fetch->stage != PM_FETCH_FAILED) {
             pm_history_writer(&monitor->history, fetch->staking->runtime);
         }
     } else if (state != NULL) {
+        const pm_buf *genesis = &state->staking_facts->genesis;
         if (state->staking_runtime != state->runtime) {
             slot = &monitor->hub;
             is_archive = false;
         }
         pm_history_aim(&monitor->history, slot->endpoint->url,
-                       state->staking_genesis.len > 0 ? state->staking_genesis.data : "\"\"",
-                       is_archive, state->staking_hash, state->staking_height);
+                       genesis->len > 0 ? genesis->data : "\"\"", is_archive, state->staking_hash,
+                       state->staking_height);
         pm_history_writer(&monitor->history, state->staking_runtime);
     }
 }
@@ -222,6 +224,16 @@ static bool nothing_to_aim_at(const pm_node_monitor *monitor)
 {
     return monitor->history.stage == PM_HISTORY_WAIT && monitor->history.url == NULL &&
            monitor->fetch != NULL && monitor->fetch->stage == PM_FETCH_DONE;
+}
+
+static panicmon_err step_history(pm_node_monitor *monitor, panicmon_round *round, bool *busy)
+{
+    aim_history(monitor);
+    panicmon_err status = pm_history_step(&monitor->history, round, busy);
+    if (nothing_to_aim_at(monitor)) {
+        monitor->history.stage = PM_HISTORY_OFF;
+    }
+    return status;
 }
 
 static panicmon_err step_fetch(pm_node_monitor *monitor, panicmon_round *round, pm_failure *failure,
@@ -260,7 +272,7 @@ static panicmon_err try_next_source(pm_node_monitor *monitor, panicmon_round *ro
         return PANICMON_OK;
     }
     *goes_on = true;
-    pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
+    pm_node_end_fetch(monitor);
     pm_fetch_free(monitor->fetch);
     monitor->fetch = NULL;
     pm_history_end(&monitor->history);
@@ -277,7 +289,7 @@ panicmon_err pm_node_retry(pm_node_monitor *monitor, panicmon_round *round, bool
     if (next == NULL) {
         return PANICMON_OK;
     }
-    pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
+    pm_node_end_fetch(monitor);
     pm_fetch_free(monitor->fetch);
     pm_state_unref(monitor->shared, monitor->state);
     monitor->fetch = NULL;
@@ -308,10 +320,8 @@ static panicmon_err step_work(pm_node_monitor *monitor, panicmon_round *round, p
         *done = failure->code != 0;
         return status;
     }
-    aim_history(monitor);
-    status = pm_history_step(&monitor->history, round, &reading);
-    if (nothing_to_aim_at(monitor)) {
-        monitor->history.stage = PM_HISTORY_OFF;
+    if (monitor->is_validator) {
+        status = step_history(monitor, round, &reading);
     }
     *done = status == PANICMON_OK && !busy && !fetching && !reading &&
             (monitor->fetch == NULL || monitor->fetch->stage == PM_FETCH_DONE);
@@ -325,13 +335,13 @@ panicmon_err pm_node_work(pm_node_monitor *monitor, panicmon_round *round, pm_fa
     *done = false;
     if (monitor->stage == PM_NODE_HEADS) {
         status = pm_node_take_heads(monitor, round);
-        if (status != PANICMON_OK) {
+        if (status != PANICMON_OK || monitor->waits_for_heads) {
             return status;
         }
         const pm_heads *own = monitor->own.heads;
         if (own != NULL && own->status != PANICMON_OK) {
             pm_fail_direct(monitor, failure, own->status, own->shape, own->method,
-                           own->message.len > 0 ? own->message.data : "");
+                           own->message != NULL ? own->message : "");
             *done = true;
             return PANICMON_OK;
         }

@@ -25,45 +25,52 @@ typedef enum pm_node_stage {
     PM_NODE_OVER
 } pm_node_stage;
 
+/* What a plain round touches comes first: a monitor's own memory is cold when its round begins. */
 typedef struct pm_node_monitor {
     pm_substrate *shared;
     const pm_node_config *config;
-    bool chain_only; /* there is no node to monitor, only its chain: a network monitor */
+
+    /* of a round */
+    pm_node_stage stage;
+    bool is_validator; /* as all of its configs say */
+    bool chain_only;   /* there is no node to monitor, only its chain: a network monitor */
+    bool waits_for_heads;
+    bool source_stalled;
+    bool fetches;         /* the view's fetch is this monitor's */
+    uint32_t header_step; /* the step that asked for them */
+    panicmon_request header;
+    panicmon_request best_header;
+    panicmon_request sample;
+    pm_maybe number;      /* of the node's finalized head */
+    pm_maybe best_number; /* of its best header, where it has no system_syncState */
+    pm_source_slot *source;
+    pm_fetch *fetch;
+    pm_state *state;
+    size_t first; /* source of the window's first slot */
+    size_t window_count;
+    size_t hubs_tried;
 
     /* over rounds */
     int64_t began_ms; /* of the round before, then of this one */
     int64_t interval_ms;
-    pm_source_slot own;
-    pm_source_slot window[PM_WINDOW];
-    pm_source_slot archive; /* when it stands in no window */
-    pm_source_slot hub;
-    size_t hub_at;   /* which of the Asset Hub's nodes */
-    char *found_hub; /* one that no config names */
+    size_t window_used; /* slots that were used so far */
+    size_t hub_at;      /* which of the Asset Hub's nodes */
+    char *found_hub;    /* one that no config names */
     pm_view *view;
-    bool watched; /* the stash is, in this view */
-    uint8_t account[PM_ACCOUNT_SIZE];
+    pm_facts *facts;                  /* of the node, its genesis known */
     pm_state *held;                   /* the last state published */
     int64_t held_ms;                  /* since when an older one was refused; 0: not */
-    char *genesis;                    /* of the node, as JSON text */
     pm_maybe best, target, finalized; /* published last */
-    pm_history history;
+    pm_node_texts texts;
+    pm_source_slot own;
+    pm_source_slot hub;
 
-    /* of a round */
-    pm_node_stage stage;
-    size_t first; /* source of the window's first slot */
-    size_t window_count;
-    size_t hubs_tried;
-    bool waits_for_heads;
-    pm_source_slot *source;
-    bool source_stalled;
-    pm_fetch *fetch;
-    pm_state *state;
-    panicmon_request header;
-    panicmon_request best_header;
-    uint32_t header_step; /* the step that asked for them */
-    pm_maybe number;      /* of the node's finalized head */
-    pm_maybe best_number; /* of its best header, where it has no system_syncState */
-    panicmon_request sample;
+    /* not of plain rounds */
+    bool watched; /* the stash is, in this view */
+    uint8_t account[PM_ACCOUNT_SIZE];
+    pm_source_slot archive; /* when it stands in no window */
+    pm_source_slot window[PM_WINDOW];
+    pm_history history; /* of validators */
 } pm_node_monitor;
 
 /* The round fails with one of PANIC's codes; detail is for the log. */
@@ -119,6 +126,8 @@ void pm_fail_fetch(const pm_node_monitor *monitor, pm_failure *failure);
 /* Who the monitor is, for the launch of either kind; `name` may have failed. */
 panicmon_err pm_launch(panicmon_launch *launch, const pm_buf *name, uint32_t kind,
                        const char *parent_id, const char *source_id, const char *source_name);
+/* Ends the view's fetch, if it is this monitor's, without a state. */
+void pm_node_end_fetch(pm_node_monitor *monitor);
 /* Ends the watching of the stash. */
 void pm_node_leave_view(pm_node_monitor *monitor);
 

@@ -14,6 +14,14 @@
 /* A node that syncs anew may fall so far, and then starts over. */
 #define RESYNC_BLOCKS 1000
 
+void pm_node_end_fetch(pm_node_monitor *monitor)
+{
+    if (monitor->fetches) {
+        pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
+        monitor->fetches = false;
+    }
+}
+
 void pm_node_leave_view(pm_node_monitor *monitor)
 {
     if (monitor->watched) {
@@ -21,7 +29,7 @@ void pm_node_leave_view(pm_node_monitor *monitor)
         monitor->watched = false;
     }
     if (monitor->view != NULL) {
-        pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
+        pm_node_end_fetch(monitor);
         pm_view_close(monitor->shared, monitor->view);
         monitor->view = NULL;
     }
@@ -56,20 +64,28 @@ static void hold_heights(pm_node_monitor *monitor, panicmon_round *round, pm_nod
     view->finalized = hold(&monitor->finalized, view->finalized, reset, &view->held);
 }
 
+static bool is_same_chain(const pm_facts *a, const pm_facts *b)
+{
+    return pm_facts_same_chain(a, b) || (a->genesis.len == 0 && b->genesis.len == 0);
+}
+
 /* A source that lags behind the one before would take session and era back: the last state stands
  * until it has caught up, or for a while. */
 static void hold_state(pm_node_monitor *monitor, panicmon_round *round)
 {
     pm_state *held = monitor->held;
     pm_state *state = monitor->state;
-    const uint8_t *own = monitor->config->is_validator ? monitor->config->account : NULL;
+    const uint8_t *own = monitor->is_validator ? monitor->config->account : NULL;
     bool older =
         held != NULL && held != state && state->staking_height < held->staking_height &&
-        strcmp(held->genesis.data == NULL ? "" : held->genesis.data,
-               state->genesis.data == NULL ? "" : state->genesis.data) == 0 &&
+        is_same_chain(held->facts, state->facts) &&
         (held->staking_runtime == held->runtime) == (state->staking_runtime == state->runtime) &&
         (own == NULL || pm_state_stash(held, own) != NULL);
-    int64_t now = pm_mono_ms();
+    if (held == state) {
+        monitor->held_ms = 0;
+        return;
+    }
+    int64_t now = older ? pm_mono_ms() : 0;
     monitor->held_ms = !older ? 0 : monitor->held_ms == 0 ? now : monitor->held_ms;
     if (older && now - monitor->held_ms < HELD_MAX_MS) {
         pm_state_unref(monitor->shared, state);
@@ -88,7 +104,7 @@ static void hold_state(pm_node_monitor *monitor, panicmon_round *round)
 static void find_hub(pm_node_monitor *monitor)
 {
     pm_substrate *shared = monitor->shared;
-    const pm_buf *properties = &monitor->source->heads->properties;
+    const pm_buf *properties = &monitor->source->heads->facts->properties;
     void *value;
     char *found = NULL;
     if (!monitor->state->wants_hub || monitor->found_hub != NULL || properties->len == 0) {
@@ -96,11 +112,11 @@ static void find_hub(pm_node_monitor *monitor)
     }
     pm_substrate_lock(shared);
     for (size_t at = 0; pm_map_next(&shared->endpoints, &at, NULL, &value);) {
-        const pm_endpoint *endpoint = value;
+        pm_endpoint *endpoint = value;
         const pm_heads *heads = endpoint->heads;
-        if (endpoint->has_hub_staking && heads != NULL && heads->status == PANICMON_OK &&
-            heads->properties.len == properties->len &&
-            memcmp(heads->properties.data, properties->data, properties->len) == 0 &&
+        if (atomic_load(&endpoint->has_hub_staking) && heads != NULL &&
+            heads->status == PANICMON_OK && heads->facts->properties.len == properties->len &&
+            memcmp(heads->facts->properties.data, properties->data, properties->len) == 0 &&
             (found == NULL || strcmp(endpoint->url, found) < 0)) {
             free(found);
             found = strdup(endpoint->url);
@@ -117,17 +133,19 @@ static void offer_hub(pm_node_monitor *monitor)
     if (monitor->fetch == NULL || state->staking_runtime != state->runtime) {
         return;
     }
-    bool has = pm_metadata_has_pallet(state->runtime->metadata, "StakingRcClient") &&
-               pm_storage_find(state->runtime->metadata, "Staking", "ActiveEra", NULL);
-    pm_substrate_lock(monitor->shared);
-    monitor->source->endpoint->has_hub_staking = has;
-    pm_substrate_unlock(monitor->shared);
+    bool has = state->runtime->items->serves_relay;
+    atomic_bool *known = &monitor->source->endpoint->has_hub_staking;
+    if (atomic_load(known) != has) {
+        atomic_store(known, has);
+    }
 }
 
 void pm_node_settle(pm_node_monitor *monitor, panicmon_round *round)
 {
-    pm_view_leave(monitor->shared, monitor->view, monitor,
-                  monitor->fetch != NULL ? monitor->state : NULL);
+    if (monitor->fetch != NULL) {
+        pm_view_leave(monitor->shared, monitor->view, monitor, monitor->state);
+        monitor->fetches = false;
+    }
     offer_hub(monitor);
     find_hub(monitor);
     hold_state(monitor, round);
@@ -137,8 +155,9 @@ void pm_node_view_fill(pm_node_monitor *monitor, panicmon_round *round, pm_node_
 {
     const pm_heads *heads = monitor->own.heads;
     pm_maybe number = monitor->number;
-    if (!number.known) { /* the fetch has asked for it */
-        number.known = pm_height_known(monitor->shared, heads->hash, &number.value);
+    const pm_state *state = monitor->state;
+    if (!number.known && memcmp(state->hash, heads->hash, PM_HASH_TEXT) == 0) {
+        number = (pm_maybe){.known = true, .value = state->height}; /* the fetch asked for it */
     }
     pm_node_settle(monitor, round);
     *view = (pm_node_view){.heads = heads,
@@ -147,30 +166,30 @@ void pm_node_view_fill(pm_node_monitor *monitor, panicmon_round *round, pm_node_
                            .finalized = number,
                            .state = monitor->state,
                            .history = &monitor->history,
-                           .source_url = monitor->source->endpoint->url,
+                           .source = monitor->source->endpoint->shown,
                            .source_stalled = monitor->source_stalled};
     if (monitor->state->staking_runtime != monitor->state->runtime &&
         monitor->hub.endpoint != NULL) {
-        view->hub_url = monitor->hub.endpoint->url;
+        view->hub = monitor->hub.endpoint->shown;
     }
     hold_heights(monitor, round, view);
 }
 
 void pm_node_rest(pm_node_monitor *monitor)
 {
-    if (monitor->view != NULL) {
-        pm_view_leave(monitor->shared, monitor->view, monitor, NULL);
-    }
+    pm_node_end_fetch(monitor);
     pm_fetch_free(monitor->fetch);
     monitor->fetch = NULL;
     pm_state_unref(monitor->shared, monitor->state);
     monitor->state = NULL;
-    pm_history_end(&monitor->history);
     pm_source_slot_rest(&monitor->own);
-    pm_source_slot_rest(&monitor->archive);
     pm_source_slot_rest(&monitor->hub);
-    for (size_t i = 0; i < PM_WINDOW; i++) {
+    for (size_t i = 0; i < monitor->window_used; i++) {
         pm_source_slot_rest(&monitor->window[i]);
+    }
+    if (monitor->is_validator) { /* others have no history */
+        pm_history_end(&monitor->history);
+        pm_source_slot_rest(&monitor->archive);
     }
     monitor->source = NULL;
     monitor->header = monitor->best_header = monitor->sample = PM_NO_REQUEST;
@@ -184,14 +203,15 @@ void pm_node_clear(pm_node_monitor *monitor)
     pm_source_slot_clear(monitor->shared, &monitor->own);
     pm_source_slot_clear(monitor->shared, &monitor->archive);
     pm_source_slot_clear(monitor->shared, &monitor->hub);
-    for (size_t i = 0; i < PM_WINDOW; i++) {
+    for (size_t i = 0; i < monitor->window_used; i++) {
         pm_source_slot_clear(monitor->shared, &monitor->window[i]);
     }
     pm_state_unref(monitor->shared, monitor->held);
     pm_history_free(&monitor->history);
     free(monitor->found_hub);
-    free(monitor->genesis);
+    pm_facts_unref(monitor->facts);
+    pm_node_texts_free(&monitor->texts);
     monitor->held = NULL;
     monitor->found_hub = NULL;
-    monitor->genesis = NULL;
+    monitor->facts = NULL;
 }

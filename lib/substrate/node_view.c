@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/url.h"
 #include "base/clock.h"
 
-/* Bytes of a sample without history. */
-#define SAMPLE_USUAL 2000
+#define ADD(out, literal) pm_buf_add(out, literal, sizeof(literal) - 1)
 
 static void add_text(pm_buf *out, const char *text)
 {
@@ -20,30 +18,8 @@ static void add_number(pm_buf *out, pm_maybe number)
     if (number.known) {
         pm_buf_int(out, number.value);
     } else {
-        pm_buf_text(out, "null");
+        ADD(out, "null");
     }
-}
-
-/* Formatting is for what is seldom written: most of a sample is put together from texts. */
-static void add_name(pm_buf *out, const char *name)
-{
-    pm_buf_char(out, '"');
-    pm_buf_text(out, name);
-    pm_buf_text(out, "\": ");
-}
-
-static void add_member(pm_buf *out, const char *name, pm_maybe number)
-{
-    add_name(out, name);
-    add_number(out, number);
-    pm_buf_text(out, ", ");
-}
-
-static void add_fact(pm_buf *out, const char *name, const pm_buf *json)
-{
-    add_name(out, name);
-    pm_buf_text(out, json->len > 0 ? json->data : "null");
-    pm_buf_text(out, ", ");
 }
 
 static const char *yes_no(bool value)
@@ -51,24 +27,50 @@ static const char *yes_no(bool value)
     return value ? "true" : "false";
 }
 
-static void add_meta_data(pm_buf *out, const pm_node_config *config, const char *monitor_name)
+static void add_literal(pm_buf *out, bool value)
 {
-    int64_t now = pm_wall_us();
-    pm_buf_text(out, "\"meta_data\": {\"monitor_name\": ");
-    add_text(out, monitor_name);
-    pm_buf_text(out, ", \"node_name\": ");
-    add_text(out, config->name);
-    pm_buf_text(out, ", \"node_id\": ");
-    add_text(out, config->id);
-    pm_buf_text(out, ", \"node_parent_id\": ");
-    add_text(out, config->parent_id);
-    pm_buf_text(out, ", \"time\": ");
-    pm_buf_seconds(out, now);
-    pm_buf_text(out, ", \"is_validator\": ");
-    pm_buf_text(out, yes_no(config->is_validator));
-    pm_buf_text(out, ", \"stash_address\": ");
-    add_text(out, config->stash_address);
-    pm_buf_char(out, '}');
+    if (value) {
+        ADD(out, "true");
+    } else {
+        ADD(out, "false");
+    }
+}
+
+bool pm_node_texts_make(pm_node_texts *texts, const pm_node_config *config,
+                        const char *monitor_name)
+{
+    pm_buf out = {0};
+    ADD(&out, "\"meta_data\": {\"monitor_name\": ");
+    add_text(&out, monitor_name);
+    ADD(&out, ", \"node_name\": ");
+    add_text(&out, config->name);
+    ADD(&out, ", \"node_id\": ");
+    add_text(&out, config->id);
+    ADD(&out, ", \"node_parent_id\": ");
+    add_text(&out, config->parent_id);
+    ADD(&out, ", \"time\": ");
+    texts->head_len = out.len;
+    ADD(&out, ", \"is_validator\": ");
+    add_literal(&out, config->is_validator);
+    ADD(&out, ", \"stash_address\": ");
+    add_text(&out, config->stash_address);
+    pm_buf_char(&out, '}');
+    texts->tail_len = out.len - texts->head_len;
+    texts->data = pm_buf_take(&out, NULL);
+    return texts->data != NULL;
+}
+
+void pm_node_texts_free(pm_node_texts *texts)
+{
+    free(texts->data);
+    *texts = (pm_node_texts){0};
+}
+
+static void add_meta_data(pm_buf *out, const pm_node_texts *texts)
+{
+    pm_buf_add(out, texts->data, texts->head_len);
+    pm_buf_seconds(out, pm_wall_us());
+    pm_buf_add(out, texts->data + texts->head_len, texts->tail_len);
 }
 
 /* ---- what the chain says of a stash ---- */
@@ -153,13 +155,15 @@ static void add_validator(pm_buf *out, const pm_state *state, const pm_stash *st
                   (unsigned long)stash->authored, yes_no(stash->active), yes_no(stash->elected),
                   yes_no(stash->disabled),
                   stash->exposure != NULL ? stash->exposure->json
-                  : state->reasons.text[PM_FIELD_STAKERS] != NULL ||
-                          stash->reasons.text[PM_FIELD_STAKERS] != NULL
+                  : pm_reason(&state->reasons, PM_FIELD_STAKERS) != NULL ||
+                          pm_reason(&stash->reasons, PM_FIELD_STAKERS) != NULL
                       ? "{\"total\": null, \"own\": null, \"others\": []}"
                       : "{\"total\": 0, \"own\": 0, \"others\": []}",
                   yes_no(stash->heartbeat));
     add_controller(out, state, stash);
-    add_member(out, "history_depth_eras", state->depth);
+    ADD(out, "\"history_depth_eras\": ");
+    add_number(out, state->depth);
+    ADD(out, ", ");
     add_unclaimed(out, state, stash);
     add_claimed(out, state, stash);
     pm_buf_format(out, "\"previous_era_rewards\": %lu, ", (unsigned long)stash->points);
@@ -167,12 +171,13 @@ static void add_validator(pm_buf *out, const pm_state *state, const pm_stash *st
 
 static void add_no_validator(pm_buf *out, const pm_state *state)
 {
-    pm_buf_text(out, "\"authored_blocks\": 0, \"active\": false, \"elected\": false, "
-                     "\"disabled\": false, \"eras_stakers\": {\"total\": null, \"own\": null, "
-                     "\"others\": []}, \"sent_heartbeat\": false, \"controller_address\": null, ");
-    add_member(out, "history_depth_eras", state->depth);
-    pm_buf_text(out, "\"unclaimed_rewards\": [], \"claimed_rewards\": [], "
-                     "\"previous_era_rewards\": 0, ");
+    ADD(out, "\"authored_blocks\": 0, \"active\": false, \"elected\": false, "
+             "\"disabled\": false, \"eras_stakers\": {\"total\": null, \"own\": null, "
+             "\"others\": []}, \"sent_heartbeat\": false, \"controller_address\": null, "
+             "\"history_depth_eras\": ");
+    add_number(out, state->depth);
+    ADD(out, ", \"unclaimed_rewards\": [], \"claimed_rewards\": [], "
+             "\"previous_era_rewards\": 0, ");
 }
 
 /* ---- ours, where PANIC's transformer tolerates it: a member of `data` it does not know ---- */
@@ -188,38 +193,43 @@ static void add_reason(pm_buf *out, bool *some, const char *field, const char *t
 
 static void add_absent(pm_buf *out, const pm_node_view *view, const pm_stash *stash)
 {
+    const pm_reasons *reasons = &view->state->reasons;
     bool some = false;
-    pm_buf_text(out, "\"absent\": {");
+    if (reasons->texts == NULL && (stash == NULL || stash->reasons.texts == NULL)) {
+        ADD(out, "\"absent\": {}, ");
+        return;
+    }
+    ADD(out, "\"absent\": {");
     for (pm_field field = 0; field < PM_FIELD_COUNT; field++) {
         bool any_node =
             field == PM_FIELD_SESSION || field == PM_FIELD_ERA || field == PM_FIELD_DEPTH;
-        const char *text = view->state->reasons.text[field];
+        const char *text = pm_reason(reasons, field);
         if (text == NULL && stash != NULL) {
-            text = stash->reasons.text[field];
+            text = pm_reason(&stash->reasons, field);
         }
         add_reason(out, &some, pm_field_name(field), stash != NULL || any_node ? text : NULL);
     }
     if (stash != NULL) {
-        add_reason(out, &some, "is_offline", view->state->reasons.text[PM_FIELD_HEARTBEAT]);
+        add_reason(out, &some, "is_offline", pm_reason(reasons, PM_FIELD_HEARTBEAT));
     }
-    pm_buf_text(out, "}, ");
+    ADD(out, "}, ");
 }
 
 static void add_health(pm_buf *out, const pm_health *health)
 {
-    if (health->known) {
-        pm_buf_text(out, "\"peers\": ");
-        pm_buf_int(out, health->peers);
-        pm_buf_text(out, ", \"health\": {\"peers\": ");
-        pm_buf_int(out, health->peers);
-        pm_buf_text(out, ", \"isSyncing\": ");
-        pm_buf_text(out, yes_no(health->is_syncing));
-        pm_buf_text(out, ", \"shouldHavePeers\": ");
-        pm_buf_text(out, yes_no(health->should_have_peers));
-        pm_buf_text(out, "}, ");
-    } else {
-        pm_buf_text(out, "\"peers\": null, \"health\": null, ");
+    if (!health->known) {
+        ADD(out, "\"peers\": null, \"health\": null, ");
+        return;
     }
+    ADD(out, "\"peers\": ");
+    pm_buf_int(out, health->peers);
+    ADD(out, ", \"health\": {\"peers\": ");
+    pm_buf_int(out, health->peers);
+    ADD(out, ", \"isSyncing\": ");
+    add_literal(out, health->is_syncing);
+    ADD(out, ", \"shouldHavePeers\": ");
+    add_literal(out, health->should_have_peers);
+    ADD(out, "}, ");
 }
 
 static void add_history(pm_buf *out, const pm_history *history)
@@ -232,78 +242,72 @@ static void add_history(pm_buf *out, const pm_history *history)
 
 static void add_extras(pm_buf *out, const pm_node_view *view, const pm_stash *stash)
 {
-    const pm_heads *heads = view->heads;
-    pm_buf_text(out, "\"panicmon\": {");
-    add_fact(out, "chain", &heads->chain);
-    add_fact(out, "genesis_hash", &heads->genesis);
-    add_fact(out, "node_version", &heads->node_version);
-    pm_buf_text(out, "\"spec_name\": ");
-    if (heads->version.number.known) {
-        add_text(out, heads->version.name);
-    } else {
-        pm_buf_text(out, "null");
-    }
-    pm_buf_text(out, ", ");
-    add_member(out, "spec_version", heads->version.number);
-    add_health(out, &heads->health);
+    const pm_facts *facts = view->heads->facts;
+    pm_buf_add(out, facts->in_extras.data, facts->in_extras.len);
+    add_health(out, &view->heads->health);
     add_absent(out, view, stash);
     if (stash != NULL) {
         add_history(out, view->history);
     }
     if (view->held) {
-        add_member(out, "reported_best_height", view->reported_best);
-        add_member(out, "reported_finalized_height", view->reported_finalized);
+        ADD(out, "\"reported_best_height\": ");
+        add_number(out, view->reported_best);
+        ADD(out, ", \"reported_finalized_height\": ");
+        add_number(out, view->reported_finalized);
+        ADD(out, ", ");
     }
     if (view->source_stalled) {
-        pm_buf_text(out, "\"source_stalled\": true, ");
+        ADD(out, "\"source_stalled\": true, ");
     }
-    if (view->hub_url != NULL) {
-        pm_buf_text(out, "\"asset_hub\": ");
-        pm_url_add_public(out, view->hub_url);
-        pm_buf_text(out, ", ");
+    if (view->hub != NULL) {
+        ADD(out, "\"asset_hub\": ");
+        pm_buf_text(out, view->hub);
+        ADD(out, ", ");
     }
-    pm_buf_text(out, "\"source\": ");
-    pm_url_add_public(out, view->source_url);
-    pm_buf_char(out, '}');
+    ADD(out, "\"source\": ");
+    pm_buf_text(out, view->source);
 }
 
-void pm_node_sample(pm_buf *out, const pm_node_config *config, const char *monitor_name,
+void pm_node_sample(pm_buf *out, const pm_node_config *config, const pm_node_texts *texts,
                     const pm_node_view *view)
 {
     const pm_state *state = view->state;
+    const pm_facts *facts = view->heads->facts;
     const pm_stash *stash = config->is_validator ? pm_state_stash(state, config->account) : NULL;
-    (void)pm_buf_reserve(out, SAMPLE_USUAL);
-    pm_buf_text(out, "{\"websocket\": {\"result\": {");
-    add_meta_data(out, config, monitor_name);
-    pm_buf_text(out, ", \"data\": {");
-    add_member(out, "best_height", view->best);
-    add_member(out, "target_height", view->target);
-    add_member(out, "finalized_height", view->finalized);
-    add_member(out, "current_session", state->session);
-    add_member(out, "current_era", state->era);
+    ADD(out, "{\"websocket\": {\"result\": {");
+    add_meta_data(out, texts);
+    ADD(out, ", \"data\": {\"best_height\": ");
+    add_number(out, view->best);
+    ADD(out, ", \"target_height\": ");
+    add_number(out, view->target);
+    ADD(out, ", \"finalized_height\": ");
+    add_number(out, view->finalized);
+    ADD(out, ", \"current_session\": ");
+    add_number(out, state->session);
+    ADD(out, ", \"current_era\": ");
+    add_number(out, state->era);
+    ADD(out, ", ");
     if (stash != NULL) {
         add_validator(out, state, stash);
     } else {
         add_no_validator(out, state);
     }
-    add_fact(out, "system_properties", &view->heads->properties);
-    pm_buf_text(out, "\"historical\": ");
+    pm_buf_add(out, facts->in_data.data, facts->in_data.len);
     if (stash != NULL) {
         pm_history_json(out, view->history, config->account);
     } else {
-        pm_buf_text(out, "[]");
+        ADD(out, "[]");
     }
-    pm_buf_text(out, ", ");
+    ADD(out, ", ");
     add_extras(out, view, stash);
-    pm_buf_text(out, "}}}}");
+    ADD(out, "}}}}}");
 }
 
-void pm_node_error_sample(pm_buf *out, const pm_node_config *config, const char *monitor_name,
-                          int code, const char *message)
+void pm_node_error_sample(pm_buf *out, const pm_node_texts *texts, int code, const char *message)
 {
-    pm_buf_text(out, "{\"websocket\": {\"error\": {");
-    add_meta_data(out, config, monitor_name);
-    pm_buf_text(out, ", \"message\": ");
+    ADD(out, "{\"websocket\": {\"error\": {");
+    add_meta_data(out, texts);
+    ADD(out, ", \"message\": ");
     add_text(out, message);
     pm_buf_format(out, ", \"code\": %d}}}", code);
 }

@@ -30,10 +30,13 @@ void pm_source_slot_rest(pm_source_slot *slot)
 {
     if (slot->heads != NULL) {
         slot->seen_ms = slot->heads->taken_ms;
+        pm_heads_unref(slot->heads);
+        slot->heads = NULL;
     }
-    pm_heads_unref(slot->heads);
-    slot->heads = NULL;
-    slot->asked = false;
+    if (slot->asked) { /* the round was cut short */
+        pm_heads_call_end(&slot->call);
+        slot->asked = false;
+    }
     slot->bad = false;
 }
 
@@ -45,29 +48,36 @@ void pm_source_slot_clear(pm_substrate *shared, pm_source_slot *slot)
 }
 
 panicmon_err pm_probe_ask(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round,
-                          int64_t fresh_ms, bool source)
+                          int64_t now, int64_t fresh_ms, bool source)
 {
-    slot->heads = pm_heads_fresh(shared, slot->endpoint, fresh_ms);
-    if (slot->heads != NULL && (slot->heads->taken_ms <= slot->seen_ms ||
-                                (slot->heads->status != PANICMON_OK && !source))) {
-        pm_heads_unref(slot->heads);
-        slot->heads = NULL;
+    const pm_endpoint *endpoint = slot->endpoint;
+    pm_substrate_lock(shared);
+    pm_heads *last = pm_heads_ref(endpoint->heads);
+    bool paused = source && now < endpoint->retry_ms;
+    pm_substrate_unlock(shared);
+    if (last != NULL && now - last->taken_ms < fresh_ms && last->taken_ms > slot->seen_ms &&
+        (last->status == PANICMON_OK || source)) {
+        slot->heads = last;
+        return PANICMON_OK;
     }
-    if (slot->heads != NULL || (source && pm_endpoint_paused(shared, slot->endpoint))) {
+    if (paused) {
+        pm_heads_unref(last);
         return PANICMON_OK;
     }
     slot->asked = true;
-    return pm_heads_ask(&slot->call, shared, slot->endpoint, round);
+    return pm_heads_ask(&slot->call, endpoint, last, round, now);
 }
 
-panicmon_err pm_source_slot_take(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round)
+panicmon_err pm_source_slot_take(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round,
+                                 int64_t now)
 {
     if (!slot->asked) {
         return PANICMON_OK;
     }
-    slot->asked = false;
-    slot->heads = pm_heads_take(&slot->call, shared, round);
-    return slot->heads == NULL ? PANICMON_ERR_NOMEM : PANICMON_OK;
+    panicmon_err status =
+        pm_heads_take(&slot->heads, &slot->call, shared, slot->endpoint, round, now);
+    slot->asked = slot->heads == NULL;
+    return status;
 }
 
 bool pm_source_slot_usable(const pm_source_slot *slot)
@@ -97,6 +107,9 @@ static int64_t middle_height(pm_source_slot *const *slots, size_t count)
     if (known == 0) {
         return -1;
     }
+    if (known == 1) {
+        return heights[0];
+    }
     qsort(heights, known, sizeof heights[0], compare);
     return heights[known / 2];
 }
@@ -125,8 +138,11 @@ static bool is_stalled(const pm_source_slot *slot, pm_source_slot *const *slots,
 pm_source_slot *pm_source_slot_choose(pm_source_slot *const *slots, size_t count, bool *stalled)
 {
     pm_source_slot *second = NULL;
-    int64_t middle = middle_height(slots, count);
     *stalled = false;
+    if (count == 1) {
+        return pm_source_slot_usable(slots[0]) ? slots[0] : NULL;
+    }
+    int64_t middle = middle_height(slots, count);
     for (size_t i = 0; i < count; i++) {
         if (!pm_source_slot_usable(slots[i])) {
             continue;

@@ -11,10 +11,10 @@
 typedef struct pm_source_slot {
     pm_endpoint *endpoint; /* NULL: empty; kept over rounds */
     pm_heads *heads;       /* of this round; NULL: none */
-    pm_heads_call call;
-    int64_t seen_ms; /* when the heads of the round before were taken */
+    int64_t seen_ms;       /* when the heads of the round before were taken */
     bool asked;
     bool bad; /* it failed later in the round */
+    pm_heads_call call;
 } pm_source_slot;
 
 /* Points the slot to a URL and forgets what it had of the last round. */
@@ -23,8 +23,10 @@ void pm_source_slot_clear(pm_substrate *shared, pm_source_slot *slot);
 /* Takes heads that are fresh enough and were not seen in the round before, else asks. `source`:
  * heads of a failure will do, and one that hung lately is left alone. */
 panicmon_err pm_probe_ask(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round,
-                          int64_t fresh_ms, bool source);
-panicmon_err pm_source_slot_take(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round);
+                          int64_t now, int64_t fresh_ms, bool source);
+/* Takes what was asked for; it is still `asked` when that needs another step. */
+panicmon_err pm_source_slot_take(pm_substrate *shared, pm_source_slot *slot, panicmon_round *round,
+                                 int64_t now);
 /* Forgets the round, and keeps the endpoint. */
 void pm_source_slot_rest(pm_source_slot *slot);
 
