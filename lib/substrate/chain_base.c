@@ -2,6 +2,7 @@
  * where the staking is, eras. What the metadata has decides, never a version. */
 #include "substrate/chain_read.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,10 +116,11 @@ static int compare_stashes(const void *a, const void *b)
 
 panicmon_err pm_state_begin(pm_fetch *fetch)
 {
-    pm_state *state = calloc(1, sizeof *state);
+    pm_state *state = malloc(sizeof *state); /* quicker than calloc to use a block again */
     if (state == NULL) {
         return PANICMON_ERR_NOMEM;
     }
+    memset(state, 0, offsetof(pm_state, hub_hash));
     atomic_init(&state->refs, 1);
     fetch->state = state;
     fetch->pending_count = 0;

@@ -410,7 +410,11 @@ static void finish(pm_fetch *fetch)
     state->height = relay->height;
     memcpy(state->hash, relay->heads->hash, PM_HASH_TEXT);
     state->staking_height = staking->height;
-    memcpy(state->staking_hash, staking->heads->hash, PM_HASH_TEXT);
+    state->staking_hash = state->hash;
+    if (staking != relay) {
+        memcpy(state->hub_hash, staking->heads->hash, PM_HASH_TEXT);
+        state->staking_hash = state->hub_hash;
+    }
     state->runtime = pm_runtime_ref(relay->runtime);
     state->staking_runtime = pm_runtime_ref(staking->runtime);
     state->facts = pm_facts_ref(relay->heads->facts);

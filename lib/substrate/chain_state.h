@@ -95,7 +95,8 @@ typedef struct pm_state {
     pm_maybe depth;
     pm_maybe points_era;
     char hash[PM_HASH_TEXT];
-    char staking_hash[PM_HASH_TEXT];
+    const char *staking_hash; /* the same, or the Asset Hub's below */
+    char hub_hash[PM_HASH_TEXT];
 } pm_state;
 
 pm_state *pm_state_ref(pm_state *state); /* NULL is allowed */

@@ -129,11 +129,10 @@ static bool fill(pm_network_config *made, const panicmon_config_set *set, const 
     node->name = strdup(panicmon_config_set_word(set, 2));
     node->url = strdup("");
     node->stash_address = strdup("");
-    node->hub_url = strdup("");
     return made->source_name != NULL && made->parent_id != NULL && made->chain_name != NULL &&
            made->governance != NULL && node->id != NULL && node->parent_id != NULL &&
            node->name != NULL && node->url != NULL && node->stash_address != NULL &&
-           node->hub_url != NULL && split_addresses(made);
+           split_addresses(made);
 }
 
 panicmon_err pm_network_config_parse(pm_network_config **out, pm_substrate *shared,
@@ -174,6 +173,5 @@ void pm_network_config_free(pm_network_config *config)
     free(config->node.name);
     free(config->node.url);
     free(config->node.stash_address);
-    free(config->node.hub_url);
     free(config);
 }

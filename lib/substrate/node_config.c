@@ -14,11 +14,13 @@ static bool fill(pm_node_config *config, const pm_fields *got)
     config->name = strdup(got->name);
     config->url = strdup(got->url);
     config->stash_address = strdup(got->stash_address);
-    config->hub_url = strdup(got->hub_url);
+    bool has_hub = got->hub_url[0] != '\0';
+    config->hub_url = has_hub ? strdup(got->hub_url) : NULL;
     config->is_validator = got->is_validator != 0;
     config->is_archive = got->is_archive != 0;
     return config->id != NULL && config->parent_id != NULL && config->name != NULL &&
-           config->url != NULL && config->stash_address != NULL && config->hub_url != NULL;
+           config->url != NULL && config->stash_address != NULL &&
+           (config->hub_url != NULL || !has_hub);
 }
 
 static const char *why_no_account(const char *text)
@@ -86,11 +88,12 @@ const pm_source *pm_node_config_source(const pm_node_config *config, size_t i)
 
 const char *pm_node_config_hub(const pm_node_config *config, size_t i)
 {
-    if (config->hub_url[0] != '\0' && i-- == 0) {
+    if (config->hub_url != NULL && i-- == 0) {
         return config->hub_url;
     }
     for (size_t at = 0; at < config->sources->hub_count; at++) {
-        if (strcmp(config->sources->hubs[at], config->hub_url) != 0 && i-- == 0) {
+        if ((config->hub_url == NULL || strcmp(config->sources->hubs[at], config->hub_url) != 0) &&
+            i-- == 0) {
             return config->sources->hubs[at];
         }
     }

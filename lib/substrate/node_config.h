@@ -10,16 +10,16 @@
 #include "substrate/sources.h"
 
 typedef struct pm_node_config {
+    pm_sources *sources; /* the node itself stands among them, or not */
+    char *url;
+    char *hub_url; /* NULL: none is named */
     char *id;
     char *parent_id;
     char *name;
-    char *url;
     char *stash_address; /* "" for none */
-    char *hub_url;       /* "" for none */
     bool is_validator;
     bool is_archive;
     uint8_t account[PM_ACCOUNT_SIZE]; /* of a validator's stash */
-    pm_sources *sources;              /* the node itself stands among them, or not */
 } pm_node_config;
 
 /* ERR_STATE: the entry is fine and switched off. `shared` may be NULL. */

@@ -114,7 +114,7 @@ panicmon_err pm_node_begin(pm_node_monitor *monitor, panicmon_round *round)
     monitor->waits_for_heads = false;
     monitor->hubs_tried = 0;
     panicmon_err status = PANICMON_OK;
-    if (!monitor->chain_only) {
+    if (!monitor->chain_only && monitor->own.endpoint == NULL) { /* it stays with the monitor */
         status = pm_source_slot_set(monitor->shared, &monitor->own, monitor->config->url);
     }
     if (!monitor->chain_only && status == PANICMON_OK) {
@@ -139,7 +139,9 @@ panicmon_err pm_node_take_heads(pm_node_monitor *monitor, panicmon_round *round)
     for (size_t i = 0; i < monitor->window_count; i++) {
         slots[count++] = &monitor->window[i];
     }
-    slots[count++] = &monitor->archive;
+    if (monitor->is_validator) {
+        slots[count++] = &monitor->archive;
+    }
     slots[count++] = &monitor->hub;
     monitor->waits_for_heads = false;
     for (size_t i = 0; status == PANICMON_OK && i < count; i++) {

@@ -150,10 +150,14 @@ void pm_u256_set(pm_u256 *out, const uint8_t *bytes, size_t count)
 
 bool pm_u256_u64(const pm_u256 *value, uint64_t *out)
 {
-    if (pm_u256_bits(value) > 64) {
+    uint64_t result = 0;
+    unsigned above = 0;
+    for (size_t i = 8; i < sizeof value->bytes; i++) {
+        above |= value->bytes[i];
+    }
+    if (above != 0) {
         return false;
     }
-    uint64_t result = 0;
     for (size_t i = 8; i > 0; i--) {
         result = result << 8 | value->bytes[i - 1];
     }
@@ -261,15 +265,12 @@ void pm_hex_add_0x(pm_buf *out, const void *bytes, size_t len)
     pm_hex_add(out, bytes, len);
 }
 
-static int hex_digit(char c)
+/* More than 15: none. */
+static inline unsigned hex_digit(char c)
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    unsigned digit = (unsigned)(unsigned char)c - '0';
+    unsigned letter = ((unsigned)(unsigned char)c | 0x20) - 'a';
+    return digit <= 9 ? digit : letter <= 5 ? letter + 10 : 16;
 }
 
 bool pm_hex_parse(const char *text, size_t len, pm_buf *out)
@@ -282,16 +283,17 @@ bool pm_hex_parse(const char *text, size_t len, pm_buf *out)
         return false;
     }
     size_t start = out->len;
+    uint8_t *to = (uint8_t *)out->data + start;
     for (size_t i = 0; i < len; i += 2) {
-        int high = hex_digit(text[i]);
-        int low = hex_digit(text[i + 1]);
-        if (high < 0 || low < 0) {
-            out->len = start;
+        unsigned high = hex_digit(text[i]);
+        unsigned low = hex_digit(text[i + 1]);
+        if (high > 15 || low > 15) {
             out->data[start] = '\0';
             return false;
         }
-        out->data[out->len++] = (char)(high << 4 | low);
+        *to++ = (uint8_t)(high << 4 | low);
     }
-    out->data[out->len] = '\0';
+    *to = 0;
+    out->len = start + len / 2;
     return true;
 }

@@ -64,10 +64,10 @@ static const pm_type *type_of(pm_value value)
                                                     : pm_type_get(value.metadata, value.type);
 }
 
+/* The name is made for the message alone: most values are good. */
 panicmon_err pm_value_of_storage(const pm_storage *item, const uint8_t *bytes, size_t len,
                                  pm_value *out, panicmon_error **err)
 {
-    pm_buf what = {0};
     if (bytes == NULL) {
         if (item->modifier == PM_OPTIONAL) {
             *out = absent;
@@ -76,14 +76,17 @@ panicmon_err pm_value_of_storage(const pm_storage *item, const uint8_t *bytes, s
         bytes = item->fallback;
         len = item->fallback_len;
     }
-    if (err != NULL) {
+    panicmon_err code =
+        pm_value_open(item->metadata, item->value_type, NULL, bytes, len, out, NULL);
+    if (code != PANICMON_OK && err != NULL) {
+        pm_buf what = {0};
         pm_buf_add(&what, item->pallet.text, item->pallet.len);
         pm_buf_char(&what, '.');
         pm_buf_add(&what, item->name.text, item->name.len);
+        code = pm_value_open(item->metadata, item->value_type, what.failed ? NULL : what.data,
+                             bytes, len, out, err);
+        pm_buf_free(&what);
     }
-    panicmon_err code = pm_value_open(item->metadata, item->value_type,
-                                      what.failed ? NULL : what.data, bytes, len, out, err);
-    pm_buf_free(&what);
     return code;
 }
 
