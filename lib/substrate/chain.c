@@ -95,25 +95,30 @@ bool pm_hash_text(pm_json value, char out[PM_HASH_TEXT])
     return true;
 }
 
-static bool is_member(pm_json key, const char *name)
+/* Escapes make a key longer, and those of a name begin as it does or with one. */
+static bool is_member(pm_json key, pm_name name)
 {
-    size_t len = strlen(name);
-    return (key.len == len + 2 && memcmp(key.text + 1, name, len) == 0) ||
-           (memchr(key.text, '\\', key.len) != NULL && pm_json_equals(key, name));
+    if (key.len == name.len + 2) {
+        return memcmp(key.text + 1, name.text, name.len) == 0;
+    }
+    return key.len > name.len + 2 && (key.text[1] == name.text[0] || key.text[1] == '\\') &&
+           pm_json_equals(key, name.text);
 }
 
-void pm_json_members(pm_json object, const char *const *names, pm_json *out, size_t count)
+void pm_json_members(pm_json object, const pm_name *names, pm_json *out, size_t count)
 {
     size_t at = 0;
+    size_t missing = count;
     pm_json key;
     pm_json value;
     for (size_t i = 0; i < count; i++) {
         out[i] = (pm_json){0};
     }
-    while (pm_json_is(object, '{') && pm_json_next_member(object, &at, &key, &value)) {
+    while (missing > 0 && pm_json_next_member(object, &at, &key, &value)) {
         for (size_t i = 0; i < count; i++) {
-            if (is_member(key, names[i])) {
+            if (out[i].text == NULL && is_member(key, names[i])) {
                 out[i] = value;
+                missing--;
                 break;
             }
         }

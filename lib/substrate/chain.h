@@ -77,10 +77,10 @@ typedef struct pm_heads {
     int64_t moved_ms;        /* when another finalized head was last seen */
     int64_t genesis_ms;      /* when the genesis was last asked for */
     int64_t properties_ms;   /* when the properties were last read */
-    char hash[PM_HASH_TEXT]; /* of the finalized head */
     bool shape;              /* it answered something that a Substrate node does not */
     const char *method;      /* the call that failed */
     char *message;           /* why; NULL: there is nothing to say */
+    char hash[PM_HASH_TEXT]; /* of the finalized head */
 } pm_heads;
 
 typedef struct pm_endpoint {
@@ -215,8 +215,12 @@ static inline void pm_substrate_unlock(pm_substrate *shared)
 bool pm_hash_text(pm_json value, char out[PM_HASH_TEXT]);
 /* The inside of a JSON string that holds no escapes; NULL text else. */
 pm_json pm_plain_string(pm_json value);
-/* Several members of an object at once, absent where it has none. */
-void pm_json_members(pm_json object, const char *const *names, pm_json *out, size_t count);
+/* Several members of an object at once, absent where it has none; the first ones when repeated. */
+void pm_json_members(pm_json object, const pm_name *names, pm_json *out, size_t count);
+#define PM_NAME(literal)                                                                           \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
 /* A buffer for a sample, and giving it back. */
 pm_buf pm_body_take(pm_substrate *shared);
 void pm_body_give(pm_substrate *shared, pm_buf *body);

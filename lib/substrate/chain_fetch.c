@@ -198,7 +198,7 @@ static panicmon_err ask_open(pm_fetch *fetch, panicmon_round *round)
 
 static void take_header(pm_fetch *fetch, pm_side *side, panicmon_round *round)
 {
-    static const char *const names[] = {"number", "parentHash"};
+    static const pm_name names[] = {PM_NAME("number"), PM_NAME("parentHash")};
     const panicmon_reply *reply = pm_reply(round, side->header);
     pm_maybe height;
     pm_json members[2];

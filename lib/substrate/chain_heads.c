@@ -1,6 +1,7 @@
 /* chain_heads.c: what endpoints say of themselves: health, heads, version, genesis. Any thread. */
 #include "substrate/chain.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +133,8 @@ void pm_heads_call_end(pm_heads_call *call)
 
 static bool read_health(pm_json result, pm_health *out)
 {
-    static const char *const names[] = {"peers", "isSyncing", "shouldHavePeers"};
+    static const pm_name names[] = {PM_NAME("peers"), PM_NAME("isSyncing"),
+                                    PM_NAME("shouldHavePeers")};
     pm_json members[3];
     pm_json_members(result, names, members, 3);
     out->known = pm_json_int(members[0], &out->peers) &&
@@ -144,7 +146,7 @@ static bool read_health(pm_json result, pm_health *out)
 /* {"currentBlock", "highestBlock"}; an absent or null highestBlock is unknown. */
 static bool read_sync_state(pm_json result, pm_heads *heads)
 {
-    static const char *const names[] = {"currentBlock", "highestBlock"};
+    static const pm_name names[] = {PM_NAME("currentBlock"), PM_NAME("highestBlock")};
     pm_json members[2];
     pm_json_members(result, names, members, 2);
     heads->best.known = pm_json_int(members[0], &heads->best.value);
@@ -324,7 +326,8 @@ static panicmon_err make_heads(pm_heads_call *call, pm_substrate *shared,
     if (heads == NULL) {
         return PANICMON_ERR_NOMEM;
     }
-    memset(heads, 0, sizeof *heads);
+    memset(heads, 0, offsetof(pm_heads, hash));
+    heads->hash[0] = '\0';
     call->made = heads;
     atomic_init(&heads->refs, 1);
     heads->taken_ms = now;

@@ -6,8 +6,6 @@
 
 #include "base/clock.h"
 
-#define ADD(out, literal) pm_buf_add(out, literal, sizeof(literal) - 1)
-
 static void add_text(pm_buf *out, const char *text)
 {
     pm_buf_json_string(out, text, strlen(text));
@@ -18,7 +16,7 @@ static void add_number(pm_buf *out, pm_maybe number)
     if (number.known) {
         pm_buf_int(out, number.value);
     } else {
-        ADD(out, "null");
+        pm_buf_text(out, "null");
     }
 }
 
@@ -30,9 +28,9 @@ static const char *yes_no(bool value)
 static void add_literal(pm_buf *out, bool value)
 {
     if (value) {
-        ADD(out, "true");
+        pm_buf_text(out, "true");
     } else {
-        ADD(out, "false");
+        pm_buf_text(out, "false");
     }
 }
 
@@ -40,19 +38,19 @@ bool pm_node_texts_make(pm_node_texts *texts, const pm_node_config *config,
                         const char *monitor_name)
 {
     pm_buf out = {0};
-    ADD(&out, "\"meta_data\": {\"monitor_name\": ");
+    pm_buf_text(&out, "\"meta_data\": {\"monitor_name\": ");
     add_text(&out, monitor_name);
-    ADD(&out, ", \"node_name\": ");
+    pm_buf_text(&out, ", \"node_name\": ");
     add_text(&out, config->name);
-    ADD(&out, ", \"node_id\": ");
+    pm_buf_text(&out, ", \"node_id\": ");
     add_text(&out, config->id);
-    ADD(&out, ", \"node_parent_id\": ");
+    pm_buf_text(&out, ", \"node_parent_id\": ");
     add_text(&out, config->parent_id);
-    ADD(&out, ", \"time\": ");
+    pm_buf_text(&out, ", \"time\": ");
     texts->head_len = out.len;
-    ADD(&out, ", \"is_validator\": ");
+    pm_buf_text(&out, ", \"is_validator\": ");
     add_literal(&out, config->is_validator);
-    ADD(&out, ", \"stash_address\": ");
+    pm_buf_text(&out, ", \"stash_address\": ");
     add_text(&out, config->stash_address);
     pm_buf_char(&out, '}');
     texts->tail_len = out.len - texts->head_len;
@@ -161,9 +159,9 @@ static void add_validator(pm_buf *out, const pm_state *state, const pm_stash *st
                       : "{\"total\": 0, \"own\": 0, \"others\": []}",
                   yes_no(stash->heartbeat));
     add_controller(out, state, stash);
-    ADD(out, "\"history_depth_eras\": ");
+    pm_buf_text(out, "\"history_depth_eras\": ");
     add_number(out, state->depth);
-    ADD(out, ", ");
+    pm_buf_text(out, ", ");
     add_unclaimed(out, state, stash);
     add_claimed(out, state, stash);
     pm_buf_format(out, "\"previous_era_rewards\": %lu, ", (unsigned long)stash->points);
@@ -171,13 +169,13 @@ static void add_validator(pm_buf *out, const pm_state *state, const pm_stash *st
 
 static void add_no_validator(pm_buf *out, const pm_state *state)
 {
-    ADD(out, "\"authored_blocks\": 0, \"active\": false, \"elected\": false, "
-             "\"disabled\": false, \"eras_stakers\": {\"total\": null, \"own\": null, "
-             "\"others\": []}, \"sent_heartbeat\": false, \"controller_address\": null, "
-             "\"history_depth_eras\": ");
+    pm_buf_text(out, "\"authored_blocks\": 0, \"active\": false, \"elected\": false, "
+                     "\"disabled\": false, \"eras_stakers\": {\"total\": null, \"own\": null, "
+                     "\"others\": []}, \"sent_heartbeat\": false, \"controller_address\": null, "
+                     "\"history_depth_eras\": ");
     add_number(out, state->depth);
-    ADD(out, ", \"unclaimed_rewards\": [], \"claimed_rewards\": [], "
-             "\"previous_era_rewards\": 0, ");
+    pm_buf_text(out, ", \"unclaimed_rewards\": [], \"claimed_rewards\": [], "
+                     "\"previous_era_rewards\": 0, ");
 }
 
 /* ---- ours, where PANIC's transformer tolerates it: a member of `data` it does not know ---- */
@@ -196,10 +194,10 @@ static void add_absent(pm_buf *out, const pm_node_view *view, const pm_stash *st
     const pm_reasons *reasons = &view->state->reasons;
     bool some = false;
     if (reasons->texts == NULL && (stash == NULL || stash->reasons.texts == NULL)) {
-        ADD(out, "\"absent\": {}, ");
+        pm_buf_text(out, "\"absent\": {}, ");
         return;
     }
-    ADD(out, "\"absent\": {");
+    pm_buf_text(out, "\"absent\": {");
     for (pm_field field = 0; field < PM_FIELD_COUNT; field++) {
         bool any_node =
             field == PM_FIELD_SESSION || field == PM_FIELD_ERA || field == PM_FIELD_DEPTH;
@@ -212,24 +210,24 @@ static void add_absent(pm_buf *out, const pm_node_view *view, const pm_stash *st
     if (stash != NULL) {
         add_reason(out, &some, "is_offline", pm_reason(reasons, PM_FIELD_HEARTBEAT));
     }
-    ADD(out, "}, ");
+    pm_buf_text(out, "}, ");
 }
 
 static void add_health(pm_buf *out, const pm_health *health)
 {
     if (!health->known) {
-        ADD(out, "\"peers\": null, \"health\": null, ");
+        pm_buf_text(out, "\"peers\": null, \"health\": null, ");
         return;
     }
-    ADD(out, "\"peers\": ");
+    pm_buf_text(out, "\"peers\": ");
     pm_buf_int(out, health->peers);
-    ADD(out, ", \"health\": {\"peers\": ");
+    pm_buf_text(out, ", \"health\": {\"peers\": ");
     pm_buf_int(out, health->peers);
-    ADD(out, ", \"isSyncing\": ");
+    pm_buf_text(out, ", \"isSyncing\": ");
     add_literal(out, health->is_syncing);
-    ADD(out, ", \"shouldHavePeers\": ");
+    pm_buf_text(out, ", \"shouldHavePeers\": ");
     add_literal(out, health->should_have_peers);
-    ADD(out, "}, ");
+    pm_buf_text(out, "}, ");
 }
 
 static void add_history(pm_buf *out, const pm_history *history)
@@ -250,21 +248,21 @@ static void add_extras(pm_buf *out, const pm_node_view *view, const pm_stash *st
         add_history(out, view->history);
     }
     if (view->held) {
-        ADD(out, "\"reported_best_height\": ");
+        pm_buf_text(out, "\"reported_best_height\": ");
         add_number(out, view->reported_best);
-        ADD(out, ", \"reported_finalized_height\": ");
+        pm_buf_text(out, ", \"reported_finalized_height\": ");
         add_number(out, view->reported_finalized);
-        ADD(out, ", ");
+        pm_buf_text(out, ", ");
     }
     if (view->source_stalled) {
-        ADD(out, "\"source_stalled\": true, ");
+        pm_buf_text(out, "\"source_stalled\": true, ");
     }
     if (view->hub != NULL) {
-        ADD(out, "\"asset_hub\": ");
+        pm_buf_text(out, "\"asset_hub\": ");
         pm_buf_text(out, view->hub);
-        ADD(out, ", ");
+        pm_buf_text(out, ", ");
     }
-    ADD(out, "\"source\": ");
+    pm_buf_text(out, "\"source\": ");
     pm_buf_text(out, view->source);
 }
 
@@ -274,19 +272,19 @@ void pm_node_sample(pm_buf *out, const pm_node_config *config, const pm_node_tex
     const pm_state *state = view->state;
     const pm_facts *facts = view->heads->facts;
     const pm_stash *stash = config->is_validator ? pm_state_stash(state, config->account) : NULL;
-    ADD(out, "{\"websocket\": {\"result\": {");
+    pm_buf_text(out, "{\"websocket\": {\"result\": {");
     add_meta_data(out, texts);
-    ADD(out, ", \"data\": {\"best_height\": ");
+    pm_buf_text(out, ", \"data\": {\"best_height\": ");
     add_number(out, view->best);
-    ADD(out, ", \"target_height\": ");
+    pm_buf_text(out, ", \"target_height\": ");
     add_number(out, view->target);
-    ADD(out, ", \"finalized_height\": ");
+    pm_buf_text(out, ", \"finalized_height\": ");
     add_number(out, view->finalized);
-    ADD(out, ", \"current_session\": ");
+    pm_buf_text(out, ", \"current_session\": ");
     add_number(out, state->session);
-    ADD(out, ", \"current_era\": ");
+    pm_buf_text(out, ", \"current_era\": ");
     add_number(out, state->era);
-    ADD(out, ", ");
+    pm_buf_text(out, ", ");
     if (stash != NULL) {
         add_validator(out, state, stash);
     } else {
@@ -296,18 +294,18 @@ void pm_node_sample(pm_buf *out, const pm_node_config *config, const pm_node_tex
     if (stash != NULL) {
         pm_history_json(out, view->history, config->account);
     } else {
-        ADD(out, "[]");
+        pm_buf_text(out, "[]");
     }
-    ADD(out, ", ");
+    pm_buf_text(out, ", ");
     add_extras(out, view, stash);
-    ADD(out, "}}}}}");
+    pm_buf_text(out, "}}}}}");
 }
 
 void pm_node_error_sample(pm_buf *out, const pm_node_texts *texts, int code, const char *message)
 {
-    ADD(out, "{\"websocket\": {\"error\": {");
+    pm_buf_text(out, "{\"websocket\": {\"error\": {");
     add_meta_data(out, texts);
-    ADD(out, ", \"message\": ");
+    pm_buf_text(out, ", \"message\": ");
     add_text(out, message);
     pm_buf_format(out, ", \"code\": %d}}}", code);
 }

@@ -177,6 +177,17 @@ bool pm_value_i64(pm_value value, int64_t *out)
 bool pm_value_u64(pm_value value, uint64_t *out)
 {
     pm_u256 number;
+    value = peel(value);
+    const pm_type *type = type_of(value);
+    if (type != NULL && type->kind == PM_KIND_PRIMITIVE && type->primitive == PM_U32) {
+        pm_scale in = scale_of(value); /* what most of them are */
+        uint32_t small;
+        if (!pm_scale_u32(&in, &small)) {
+            return false;
+        }
+        *out = small;
+        return true;
+    }
     return pm_value_u256(value, &number) && pm_u256_u64(&number, out);
 }
 

@@ -701,6 +701,77 @@ START_TEST(another_genesis_is_another_node)
 }
 END_TEST
 
+/* How often a node was asked which chain it is of. */
+static bool counting(frozen_peer *peer, pm_request *request, void *user)
+{
+    (void)peer;
+    if (strcmp(request->name, "chain_getBlockHash") == 0 && strcmp(request->in.data, "[0]") == 0) {
+        ++*(int *)user;
+    }
+    return false;
+}
+
+START_TEST(the_genesis_is_asked_for_when_it_may_be_another)
+{
+    static const char other[] =
+        "0x7272727272727272727272727272727272727272727272727272727272727272";
+    player at;
+    int asked = 0;
+    open_node(&at, ALONE, 0);
+    node->hook = counting;
+    node->user = &asked;
+    node->head -= 10;
+    player_round(&at);
+    ck_assert_int_eq(asked, 1); /* not known yet */
+    node->head += 5;
+    player_round(&at);
+    player_round(&at);
+    ck_assert_int_eq(asked, 1); /* nothing says so */
+    node->is_down = true;
+    player_round(&at);
+    node->is_down = false;
+    player_round(&at);
+    ck_assert_int_eq(asked, 2); /* it was away */
+    node->head -= 3;
+    player_round(&at);
+    ck_assert_int_eq(asked, 3); /* its height went back */
+    ck_assert_int_eq(json_integer_value(player_extra(&at, "reported_best_height")), head_height());
+    node->genesis = other;
+    node->head -= 3;
+    player_round(&at); /* told in this very round */
+    ck_assert_int_eq(asked, 4);
+    ck_assert_str_eq(json_string_value(player_extra(&at, "genesis_hash")), other);
+    ck_assert(json_is_null(player_extra(&at, "chain")));
+    ck_assert_int_eq(integer(&at, "best_height"), head_height());
+    player_round(&at);
+    ck_assert_int_eq(asked, 4);
+    ck_assert(json_is_string(player_extra(&at, "chain")));
+    player_close(&at);
+}
+END_TEST
+
+START_TEST(another_runtime_may_be_another_chain)
+{
+    player at;
+    int asked = 0;
+    json_t *after = json_deep_copy(json_object_get(state, "runtimeVersion"));
+    json_object_set_new(after, "specVersion", json_integer(9999999));
+    open_node(&at, ALONE, 0);
+    node->hook = counting;
+    node->user = &asked;
+    player_round(&at);
+    node->version = after; /* an upgrade is no such sign */
+    player_round(&at);
+    ck_assert_int_eq(asked, 1);
+    json_object_set_new(after, "specName", json_string("other"));
+    player_round(&at);
+    ck_assert_int_eq(asked, 2);
+    ck_assert_str_eq(json_string_value(player_extra(&at, "spec_name")), "other");
+    player_close(&at);
+    json_decref(after);
+}
+END_TEST
+
 START_TEST(heights_do_not_go_back)
 {
     player at;
@@ -939,6 +1010,8 @@ int main(void)
     tcase_add_test(all, an_upgrade_redoes_the_round);
     tcase_add_test(all, a_block_is_asked_for_its_version_only_when_that_may_be_another);
     tcase_add_test(all, another_genesis_is_another_node);
+    tcase_add_test(all, the_genesis_is_asked_for_when_it_may_be_another);
+    tcase_add_test(all, another_runtime_may_be_another_chain);
     tcase_add_test(all, heights_do_not_go_back);
     tcase_add_test(all, a_hundred_validators_of_a_source_cost_thirty_frames);
     tcase_add_test(all, bad_entries_name_key_id_and_field);
