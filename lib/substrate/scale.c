@@ -265,13 +265,11 @@ void pm_hex_add_0x(pm_buf *out, const void *bytes, size_t len)
     pm_hex_add(out, bytes, len);
 }
 
-/* More than 15: none. */
-static inline unsigned hex_digit(char c)
-{
-    unsigned digit = (unsigned)(unsigned char)c - '0';
-    unsigned letter = ((unsigned)(unsigned char)c | 0x20) - 'a';
-    return digit <= 9 ? digit : letter <= 5 ? letter + 10 : 16;
-}
+/* The digit and one; 0: none. */
+static const uint8_t hex_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
 bool pm_hex_parse(const char *text, size_t len, pm_buf *out)
 {
@@ -285,13 +283,13 @@ bool pm_hex_parse(const char *text, size_t len, pm_buf *out)
     size_t start = out->len;
     uint8_t *to = (uint8_t *)out->data + start;
     for (size_t i = 0; i < len; i += 2) {
-        unsigned high = hex_digit(text[i]);
-        unsigned low = hex_digit(text[i + 1]);
-        if (high > 15 || low > 15) {
+        unsigned high = hex_digits[(unsigned char)text[i]];
+        unsigned low = hex_digits[(unsigned char)text[i + 1]];
+        if (high == 0 || low == 0) {
             out->data[start] = '\0';
             return false;
         }
-        *to++ = (uint8_t)(high << 4 | low);
+        *to++ = (uint8_t)((high - 1) << 4 | (low - 1));
     }
     *to = 0;
     out->len = start + len / 2;

@@ -267,6 +267,13 @@ panicmon_err pm_value_open(const pm_metadata *metadata, uint32_t type, const cha
     }
     static const uint8_t nothing[1] = {0};
     bytes = bytes == NULL ? nothing : bytes;
+    const pm_type *whole = pm_type_get(metadata, type);
+    if (whole->kind == PM_KIND_PRIMITIVE && whole->primitive == PM_U32 && len == 4) {
+        if (out != NULL) { /* what many values are, at once */
+            *out = (pm_value){.metadata = metadata, .bytes = bytes, .len = len, .type = type};
+        }
+        return PANICMON_OK;
+    }
     pm_buf path = {0};
     pm_walk walk = walk_start(metadata, (pm_scale){bytes, bytes + len});
     walk.path = err != NULL ? &path : NULL;
