@@ -268,7 +268,12 @@ static bool read_replies(pm_heads *heads, const pm_heads_call *call, pm_substrat
  * stand behind the URL. */
 static bool is_strange(const pm_heads *heads, const pm_heads *before)
 {
-    return strcmp(heads->facts->version.name, before->facts->version.name) != 0 ||
+    const pm_facts *facts = heads->facts;
+    const pm_facts *known = before == NULL ? NULL : before->facts;
+    if (facts == NULL || known == NULL) {
+        return false;
+    }
+    return (facts != known && strcmp(facts->version.name, known->version.name) != 0) ||
            (heads->best.known && before->best.known &&
             (heads->best.value < before->best.value ||
              heads->best.value - before->best.value > JUMP_BLOCKS));
@@ -339,8 +344,7 @@ static panicmon_err make_heads(pm_heads_call *call, pm_substrate *shared,
     if (!read_replies(heads, call, shared, round)) {
         return PANICMON_ERR_NOMEM;
     }
-    *again = call->genesis == PM_NO_REQUEST && heads->status == PANICMON_OK &&
-             is_strange(heads, call->before);
+    *again = call->genesis == PM_NO_REQUEST && is_strange(heads, call->before);
     if (*again) {
         pm_call(&status, round, endpoint->url, "chain_getBlockHash", "[0]", 0, &call->genesis);
     }
