@@ -206,7 +206,7 @@ void pm_call_at(panicmon_err *status, panicmon_round *round, const char *url, co
 {
     char params[PM_HASH_TEXT + 8] = "[\"";
     size_t len = strlen(hash);
-    memcpy(params + 2, hash, len);
+    memcpy(params + 2, hash, len + 1);
     memcpy(params + 2 + len, "\"]", sizeof "\"]");
     pm_call(status, round, url, method, params, PANICMON_RPC_PINNED, out);
 }
