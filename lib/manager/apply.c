@@ -214,7 +214,9 @@ static void swap_group(panicmon_manager *manager, pm_group *group, pm_group *old
     pthread_mutex_lock(&manager->lock);
     if (entries > 0) {
         (void)pm_map_set(&manager->groups, group->routing_key, group);
+        pm_manager_watch_instead(manager, group, old);
     } else {
+        pm_manager_unwatch(manager, old);
         (void)pm_map_remove(&manager->groups, group->routing_key);
     }
     pthread_mutex_unlock(&manager->lock);
@@ -234,7 +236,11 @@ static pm_group *enter_group(panicmon_manager *manager, const char *routing_key)
         return group;
     }
     pthread_mutex_lock(&manager->lock);
-    bool entered = pm_map_set(&manager->groups, routing_key, group);
+    bool entered = pm_manager_watch(manager, group);
+    if (entered && !pm_map_set(&manager->groups, routing_key, group)) {
+        pm_manager_unwatch(manager, group);
+        entered = false;
+    }
     pthread_mutex_unlock(&manager->lock);
     if (!entered) {
         pm_group_free(group);

@@ -218,6 +218,7 @@ void pm_manager_stop_all(panicmon_manager *manager)
     pthread_mutex_lock(&manager->lock);
     groups = manager->groups;
     manager->groups = (pm_map){0};
+    manager->watched_count = 0;
     pthread_mutex_unlock(&manager->lock);
     for (size_t at = 0; pm_map_next(&groups, &at, NULL, &value);) {
         const pm_group *group = value;

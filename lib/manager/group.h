@@ -39,6 +39,7 @@ typedef struct pm_group {
     char *routing_key;
     pm_arm **arms;
     size_t count;
+    size_t watch; /* its place among what the manager watches, while it is in the table */
 } pm_group;
 
 /* NULL without memory. */

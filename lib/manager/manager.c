@@ -243,6 +243,7 @@ void panicmon_manager_free(panicmon_manager *manager)
     pm_manager_forget_kept(manager);
     pm_store_free(manager->store);
     pm_map_free(&manager->in_file);
+    free(manager->watched);
     panicmon_log_free(manager->log);
     free(manager->dead_letter);
     (void)pthread_cond_destroy(&manager->changed);

@@ -37,6 +37,12 @@ typedef struct pm_told {
     char base[];
 } pm_told;
 
+/* A group that is in the table, and when it wants to be looked at; 0: it is new. */
+typedef struct pm_watch {
+    int64_t look_ms;
+    pm_group *group;
+} pm_watch;
+
 /* The last messages that could not be taken, each as a JSON object; oldest first. */
 #define PM_PARKED_MAX 100
 
@@ -71,6 +77,9 @@ struct panicmon_manager {
 
     /* of who holds the turn */
     pm_leaver *leavers;
+    pm_watch *watched; /* each group of the table, in no order */
+    size_t watched_count;
+    size_t watched_capacity;
     pm_map decided;  /* routing keys that got a set in this life: what was kept before is older */
     pm_map kept;     /* routing keys whose sets the store holds, as far as known */
     bool store_read; /* `kept` and `parked` hold what the store held, so they may be saved */
@@ -101,6 +110,11 @@ panicmon_err pm_manager_apply_set(panicmon_manager *manager, const char *routing
 
 /* Restarts what ended or hangs; gives when to look again. */
 int64_t pm_manager_supervise(panicmon_manager *manager, int64_t now_ms);
+/* For groups that come into the table (false without memory), that take the place of another one
+ * there, or leave it. */
+bool pm_manager_watch(panicmon_manager *manager, pm_group *group);
+void pm_manager_watch_instead(panicmon_manager *manager, pm_group *group, const pm_group *old);
+void pm_manager_unwatch(panicmon_manager *manager, const pm_group *group);
 
 /* ---- begin.c: with the turn ---- */
 

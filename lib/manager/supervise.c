@@ -1,11 +1,16 @@
 /* supervise.c: looks after what should run: what ended or hangs is replaced, what could not be
  * started or taken is tried again, each time later up to a limit. In the thread that has the
- * manager's turn; what others read of an entry changes under the lock. */
+ * manager's turn; what others read of an entry changes under the lock.
+ *
+ * Thousands of monitors are in no cache, so each pass goes through a dense list of when each group
+ * wants a look, and looks at those alone. Groups with something planned are looked at in each. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "core/look.h"
 #include "manager/manager_impl.h"
 
 #define COMPONENT "manager"
@@ -13,6 +18,8 @@
 #define SUPERVISE_MS 1000
 /* How many hung monitors of one monitorable are left behind at a time, each with its thread. */
 #define HUNG_MAX 3
+/* Into how many parts the groups that came together are spread. */
+#define SPREAD 16
 
 /* An entry and where it stands. */
 typedef struct place {
@@ -65,14 +72,17 @@ static void look_after_birth(const place *at, pm_entry *entry, int64_t now_ms)
     panicmon_error_free(err);
 }
 
-static void look_after_monitor(const place *at, pm_entry *entry)
+/* Gives when to look at the monitor again. */
+static int64_t look_after_monitor(const place *at, pm_entry *entry, int64_t now_ms)
 {
     panicmon_manager *manager = at->manager;
     panicmon_monitor *monitor = entry->monitor;
-    if (panicmon_monitor_get_state(monitor) == PANICMON_MONITOR_STOPPED) {
+    int64_t again_ms = now_ms;
+    pm_sight seen = pm_monitor_look(monitor, now_ms, &again_ms);
+    if (seen == PM_SEEN_ENDED) {
         entry->over = true;
         pm_entry_retry(entry);
-    } else if (pm_monitor_is_stuck(monitor)) {
+    } else if (seen == PM_SEEN_STUCK) {
         if (pm_manager_count_hung(manager, pm_monitor_key(monitor)) < HUNG_MAX) { /* else later */
             const char *doing = pm_monitor_doing(monitor);
             pm_entry_retry(entry);
@@ -81,9 +91,10 @@ static void look_after_monitor(const place *at, pm_entry *entry)
                     "%s hangs in %s; another one takes its place in %lld s",
                     panicmon_monitor_name(monitor), doing, (long long)entry->backoff_ms / 1000);
         }
-    } else if (entry->retry_ms == 0 && pm_monitor_is_alive(monitor)) {
+    } else if (entry->backoff_ms > 0 && entry->retry_ms == 0 && pm_monitor_is_alive(monitor)) {
         entry->backoff_ms = 0;
     }
+    return again_ms;
 }
 
 /* The newest config can be taken after all, or says that nothing is to run. */
@@ -162,42 +173,103 @@ static void try_again(const place *at, pm_entry *entry)
     panicmon_error_free(err);
 }
 
-static void look_after(const place *at, pm_entry *entry, int64_t now_ms)
+/* Whether the entry is to be looked at in each pass: something is planned, or was not long ago. */
+static bool is_unsettled(const pm_entry *entry)
 {
+    return entry->birth != NULL || entry->again || entry->retry_ms > 0 ||
+           (entry->monitor != NULL && entry->backoff_ms > 0);
+}
+
+/* Gives when to look at the entry again. */
+static int64_t look_after(const place *at, pm_entry *entry, int64_t now_ms)
+{
+    int64_t again_ms = PM_NEVER;
     if (entry->birth != NULL) {
         look_after_birth(at, entry, now_ms);
-        return;
+        return now_ms;
     }
     if (!at->manager->supervises) {
-        return;
+        return PM_NEVER;
     }
     if (entry->monitor != NULL && !entry->over) {
-        look_after_monitor(at, entry);
+        again_ms = look_after_monitor(at, entry, now_ms);
     }
     if (entry->again && entry->retry_ms == 0) { /* what was being made is there */
         entry->retry_ms = now_ms;
     }
     if (entry->retry_ms > 0 && now_ms >= entry->retry_ms) {
         try_again(at, entry);
+        return now_ms;
     }
+    return is_unsettled(entry) ? now_ms : again_ms;
+}
+
+/* Gives when to look at the group again. */
+static int64_t look_after_group(panicmon_manager *manager, const pm_group *group, pm_map *bases,
+                                int64_t now_ms)
+{
+    int64_t again_ms = PM_NEVER;
+    for (size_t a = 0; a < group->count; a++) {
+        place at = {.manager = manager, .group = group, .arm = group->arms[a], .bases = bases};
+        for (at.i = 0; at.i < at.arm->count; at.i++) {
+            again_ms = pm_earlier(again_ms, look_after(&at, &at.arm->entries[at.i], now_ms));
+        }
+    }
+    return again_ms;
+}
+
+/* What came together would be looked at together for ever: its second look is sooner for some. */
+static int64_t spread(const pm_watch *watch, size_t i, int64_t again_ms, int64_t now_ms)
+{
+    if (watch->look_ms > 0 || again_ms == PM_NEVER) {
+        return again_ms;
+    }
+    return now_ms + (again_ms - now_ms) * (int64_t)(i % SPREAD + 1) / SPREAD;
 }
 
 int64_t pm_manager_supervise(panicmon_manager *manager, int64_t now_ms)
 {
-    void *value;
     pm_map bases = {0};
     pm_manager_reap(manager, 0);
     pm_manager_watch_leavers(manager);
-    /* Only the holder of the turn changes the table, so it may be read without the lock. */
-    for (size_t g = 0; pm_map_next(&manager->groups, &g, NULL, &value);) {
-        const pm_group *group = value;
-        for (size_t a = 0; a < group->count; a++) {
-            place at = {.manager = manager, .group = group, .arm = group->arms[a], .bases = &bases};
-            for (at.i = 0; at.i < at.arm->count; at.i++) {
-                look_after(&at, &at.arm->entries[at.i], now_ms);
-            }
+    for (size_t i = 0; i < manager->watched_count; i++) {
+        pm_watch *watch = &manager->watched[i];
+        if (watch->look_ms <= now_ms) {
+            int64_t again_ms = look_after_group(manager, watch->group, &bases, now_ms);
+            watch->look_ms = spread(watch, i, again_ms, now_ms);
         }
     }
     pm_manager_announce_bases(manager, &bases);
     return now_ms + SUPERVISE_MS;
+}
+
+/* ---- what is watched ---- */
+
+bool pm_manager_watch(panicmon_manager *manager, pm_group *group)
+{
+    if (manager->watched_count == manager->watched_capacity) {
+        size_t capacity = manager->watched_capacity == 0 ? 8 : manager->watched_capacity * 2;
+        pm_watch *watched = realloc(manager->watched, capacity * sizeof *watched);
+        if (watched == NULL) {
+            return false;
+        }
+        manager->watched = watched;
+        manager->watched_capacity = capacity;
+    }
+    group->watch = manager->watched_count;
+    manager->watched[manager->watched_count++] = (pm_watch){.group = group};
+    return true;
+}
+
+void pm_manager_watch_instead(panicmon_manager *manager, pm_group *group, const pm_group *old)
+{
+    group->watch = old->watch;
+    manager->watched[old->watch] = (pm_watch){.group = group};
+}
+
+void pm_manager_unwatch(panicmon_manager *manager, const pm_group *group)
+{
+    pm_watch *last = &manager->watched[--manager->watched_count];
+    last->group->watch = group->watch;
+    manager->watched[group->watch] = *last;
 }
