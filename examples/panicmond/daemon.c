@@ -74,6 +74,25 @@ static int64_t figure(const panicmon_stats *stats, const char *name)
 
 /* ---- figures ---- */
 
+/* The steps of a histogram in which something is: "lag_us_steps=288:3,320:10", three below 288
+ * microseconds and ten between that and 320. */
+static void write_steps(FILE *to, const panicmon_stats *stats, const char *name)
+{
+    const char *before = "=";
+    int64_t last = 0;
+    int64_t bound;
+    int64_t count;
+    fprintf(to, " %s_steps", name);
+    for (size_t i = 0; panicmon_stats_step(stats, name, i, &bound, &count) == PANICMON_OK; i++) {
+        if (count > last) {
+            fprintf(to, "%s%lld:%lld", before, (long long)bound, (long long)(count - last));
+            before = ",";
+            last = count;
+        }
+    }
+    fputs(last == 0 ? "=" : "", to);
+}
+
 /* One line of all figures, or of those that are not zero. malloc'd; NULL without memory. */
 static char *figures_line(panicmond *d, bool all)
 {
@@ -92,6 +111,10 @@ static char *figures_line(panicmond *d, bool all)
             if (all || value != 0) {
                 fprintf(to, " %s=%lld", name, (long long)value);
             }
+        }
+        if (all) {
+            write_steps(to, stats, "round_us");
+            write_steps(to, stats, "lag_us");
         }
     }
     panicmon_stats_free(stats);

@@ -134,7 +134,7 @@ static void write_histogram(const writer *at, const panicmon_stats *stats, const
     for (size_t i = 0; panicmon_stats_step(stats, figure, i, &bound, &count) == PANICMON_OK; i++) {
         if (bound == INT64_MAX) {
             fprintf(at->to, "%s_bucket{le=\"+Inf\"} %" PRId64 "\n", name, count);
-        } else {
+        } else if ((bound & (bound - 1)) == 0) { /* powers of two are enough here */
             fprintf(at->to, "%s_bucket{le=\"%.6f\"} %" PRId64 "\n", name, (double)bound / 1e6,
                     count);
         }

@@ -152,10 +152,13 @@ void output_pump(output *out)
 
 void output_say(output *out, const char *line)
 {
-    char text[2048];
-    int n = snprintf(text, sizeof text, "%s\n", line);
+    char *text = NULL;
+    int n = asprintf(&text, "%s\n", line); /* in one piece, as others write there too */
     output_pump(out);
-    write_log(out, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    if (n >= 0) {
+        write_log(out, text, (size_t)n);
+        free(text);
+    }
 }
 
 void output_close(output *out, size_t expected)

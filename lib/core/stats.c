@@ -43,10 +43,13 @@ static const char *const names[figure_count] = {
 #undef PM_X
 };
 
-/* Histograms are told in steps of powers of two: from 2^STEP_FIRST microseconds, a quarter of a
- * millisecond, to a minute; the last step holds all. */
-#define STEP_FIRST 8
-#define STEPS      20
+/* Histograms are told in the steps they are kept in, PM_HISTOGRAM_STEPS for each power of two, so
+ * that the difference of two snapshots is as exact as one: from 2^FIRST_POWER microseconds, a
+ * quarter of a millisecond, to a minute; the last step holds all. */
+#define FIRST_POWER  8
+#define LAST_POWER   26
+#define FIRST_BUCKET (PM_HISTOGRAM_STEPS * (FIRST_POWER - 2)) /* begins with that power */
+#define STEPS        (PM_HISTOGRAM_STEPS * (LAST_POWER - FIRST_POWER) + 2)
 
 static const char *const histogram_names[] = {"round_us", "lag_us"};
 enum { HISTOGRAMS = sizeof histogram_names / sizeof *histogram_names };
@@ -81,6 +84,26 @@ static void read_times(const pm_histogram *histogram, int64_t *values)
     values[3] = atomic_load(&histogram->max);
 }
 
+/* Counts the values below each bound. */
+static void read_steps(const pm_histogram *histogram, int64_t *steps)
+{
+    int64_t seen = 0;
+    for (size_t i = 0; i < PM_HISTOGRAM_SIZE; i++) {
+        if (i >= FIRST_BUCKET && i - FIRST_BUCKET < STEPS - 1) {
+            steps[i - FIRST_BUCKET] = seen;
+        }
+        seen += atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
+    }
+    steps[STEPS - 1] = seen;
+}
+
+/* Where the bucket of a step begins. */
+static int64_t bound_of(size_t step)
+{
+    int64_t eighths = (int64_t)(PM_HISTOGRAM_STEPS + step % PM_HISTOGRAM_STEPS);
+    return (eighths << (step / PM_HISTOGRAM_STEPS) << FIRST_POWER) / PM_HISTOGRAM_STEPS;
+}
+
 panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime, panicmon_stats **out)
 {
     panicmon_stats *stats = calloc(1, sizeof *stats);
@@ -94,10 +117,9 @@ panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime, panicmon_st
     const pm_histogram *const histograms[HISTOGRAMS] = {&runtime->figures.round_us,
                                                         &runtime->figures.lag_us};
     for (size_t i = 0; i < HISTOGRAMS; i++) {
-        int64_t *steps = stats->steps[i];
         read_times(histograms[i], &stats->values[figure_round_us_p50 + 4 * i]);
         stats->values[figure_round_us_sum + i] = atomic_load(&histograms[i]->sum);
-        steps[STEPS - 1] = pm_histogram_below(histograms[i], STEP_FIRST, STEPS - 1, steps);
+        read_steps(histograms[i], stats->steps[i]);
     }
     if (runtime->sink != NULL) {
         read_messages(runtime->sink->shown, stats->values);
@@ -146,7 +168,7 @@ panicmon_err panicmon_stats_step(const panicmon_stats *stats, const char *name, 
         return PANICMON_ERR_INVAL;
     }
     if (bound != NULL) {
-        *bound = i == STEPS - 1 ? INT64_MAX : INT64_C(1) << (STEP_FIRST + i);
+        *bound = i == STEPS - 1 ? INT64_MAX : bound_of(i);
     }
     if (count != NULL) {
         *count = stats->steps[at][i];

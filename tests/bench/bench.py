@@ -5,6 +5,7 @@ The node simulator and the broker are processes of their own and are not counted
 kernel accounts to our processes, read over a window in which all monitorables have had their first
 round; a round is one that the daemon counted in that window."""
 import argparse
+import math
 import os
 import sys
 import time
@@ -17,12 +18,28 @@ from procs import (cpu_ns, cpu_ticks, descriptors, memory_kib, raise_descriptor_
 
 # So many ticks of the clock are needed to tell user from system time.
 TICKS_LEAST = 10
+# The last step of a histogram, which holds all, has a bound beyond any that is measured.
+LONGEST_US = 1 << 40
 
 
 def add(total, figures):
-    """Sums counters; of percentiles the worst is kept."""
+    """Sums counters and histograms."""
     for key, value in figures.items():
-        total[key] = max(total.get(key, 0), value) if "_us_" in key else total.get(key, 0) + value
+        total[key] = total[key] + value if key in total else value
+
+
+def percentile_ms(before, after, percent):
+    """Of the values that came between two looks at a histogram: the bound of the step in which so
+    many of a hundred are reached, which is an eighth too much at most. None: none came, or it is
+    beyond the last bound."""
+    came = after - before
+    wanted = math.ceil(came.total() * percent / 100)
+    seen = 0
+    for bound in sorted(came):
+        seen += came[bound]
+        if seen >= wanted:
+            return round(bound / 1000, 1) if bound < LONGEST_US else None
+    return None
 
 
 def ask_all(children):
@@ -103,10 +120,12 @@ class Row:
         row["descriptors"] = sum(map(descriptors, pids))
         row["rss_kib_each"] = round(sum(m[0] for m in memory) / n, 1)
         row["pss_kib_each"] = round(sum(m[1] for m in memory) / n, 1)
-        for key, name in (("lag_us_p50", "lag_p50_ms"), ("lag_us_p99", "lag_p99_ms"),
-                          ("round_us_p50", "round_p50_ms"), ("round_us_p99", "round_p99_ms")):
-            if key in after.figures:
-                row[name] = round(after.figures[key] / 1000, 1)
+        for key in ("lag", "round"):
+            steps = key + "_us_steps"
+            for percent in (50, 99) if steps in after.figures else ():
+                value = percentile_ms(before.figures[steps], after.figures[steps], percent)
+                if value is not None:
+                    row[f"{key}_p{percent}_ms"] = value
         for key in ("late", "overruns", "errors"):
             row[key] = after.figures.get(key, 0) - before.figures.get(key, 0)
         if self.lab.broker and alone:

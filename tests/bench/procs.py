@@ -1,5 +1,6 @@
 """Processes of the benchmark and of the soak: how they are started, asked and ended, and what the
 kernel says of them."""
+import collections
 import json
 import os
 import re
@@ -79,6 +80,18 @@ def listening_pid(port):
     return None
 
 
+def parse_figures(line):
+    """Numbers; and of a histogram a Counter of how many there were up to each bound."""
+    made = {}
+    for name, value in re.findall(r"(\w+)=(\S*)", line):
+        if name.endswith("_steps"):
+            steps = (step.split(":") for step in value.split(",") if step)
+            made[name] = collections.Counter({int(bound): int(count) for bound, count in steps})
+        else:
+            made[name] = int(value)
+    return made
+
+
 class Child:
     """A process that prints figures when it gets SIGUSR1; its standard error is in a file."""
 
@@ -113,7 +126,7 @@ class Child:
                 f.seek(self.asked_at)
                 lines = re.findall(rb"figures: (.*)\n", f.read())
             if lines:
-                return {k.decode(): int(v) for k, v in re.findall(rb"(\w+)=(-?\d+)", lines[-1])}
+                return parse_figures(lines[-1].decode())
             time.sleep(0.005)
         raise RuntimeError("no figures: " + self.tail())
 

@@ -101,8 +101,9 @@ figures do not.
   (the column "tick").{traffic}
 * CPU is that of all our processes, user and system, per round of the window. Memory is that of the
   processes over N, without the kernel's part of a socket (about 4.5 KiB). Switches, frames, bytes,
-  late, overruns and errors are those of the window; the percentiles of lag and of round times are
-  the library's own, which count from the start, so the crowd of the first rounds is in them.
+  late, overruns and errors are those of the window, and so are the percentiles of lag and of round
+  times: from the library's histograms at both ends of it, each the upper bound of a step of an
+  eighth of a power of two, so up to an eighth too much. The first rounds of all are not in them.
 * Rows of up to {side} monitorables were measured side by side, in a window of {small:.0f} s, so the
   broker's cost could not be told apart.
 * **PANIC** stands there for comparison, as measured earlier on such a machine: PANIC 1.3.1 with a
