@@ -470,6 +470,35 @@ START_TEST(an_end_that_hangs_frees_its_place)
 }
 END_TEST
 
+/* The manager keeps its own list of when to look at which routing key. */
+START_TEST(among_many_keys_the_one_that_hangs_is_replaced)
+{
+    enum { KEYS = 40 };
+    static const char well[] = "{\"a\": {\"tone\": \"high\"}}";
+    static const char hangs[] = "{\"h\": {\"tone\": \"low\", \"hangs\": \"step\"}}";
+    tower at = open_tower("threads");
+    for (int i = 0; i < 3 * KEYS; i++) { /* come, leave and come again, in another order */
+        char key[64];
+        bool leaves = i / KEYS == 1;
+        int n = leaves ? i * 7 % KEYS : i % KEYS;
+        const char *json = leaves ? "{}" : i / KEYS == 2 && n == 3 ? hangs : well;
+        (void)snprintf(key, sizeof key, "chains.bell.tower%d.nodes_config", n);
+        ck_assert_int_eq(panicmon_manager_apply(at.manager, key, json, strlen(json), NULL),
+                         PANICMON_OK);
+        ck_assert_uint_eq(panicmon_manager_count(at.manager),
+                          (size_t)(leaves ? 2 * KEYS - i - 1 : i % KEYS + 1));
+    }
+    await(told, "h hangs in a step; another one takes its place in 1 s;");
+    while (atomic_load(&hung) < 2) { /* that one hangs too */
+        usleep(2000);
+    }
+    ck_assert_uint_eq(panicmon_manager_count(at.manager), KEYS);
+    let_go();
+    await(rung, "h=low;");
+    close_tower(&at);
+}
+END_TEST
+
 START_TEST(a_start_cannot_call_its_manager)
 {
     tower at = open_tower("events");
@@ -495,6 +524,7 @@ int main(void)
     tcase_add_loop_test(cases, an_update_that_hangs_is_replaced, 0, EXECUTORS);
     tcase_add_loop_test(cases, a_restart_that_hangs_is_replaced, 0, EXECUTORS);
     tcase_add_loop_test(cases, an_end_that_hangs_frees_its_place, 0, EXECUTORS);
+    tcase_add_test(cases, among_many_keys_the_one_that_hangs_is_replaced);
     tcase_add_test(cases, a_start_cannot_call_its_manager);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
