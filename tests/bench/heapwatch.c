@@ -1,7 +1,8 @@
 /* heapwatch.c (libheapwatch.so): preloaded into a daemon, appends every few seconds to the file
  * that HEAPWATCH names how many bytes of the C library's heap are in use. Unlike resident memory
- * that does not grow because the heap is in pieces. A thread of its own, which ends with the
- * process. */
+ * that does not grow because the heap is in pieces. HEAPWATCH_LEAK ("BYTES COUNT") has it lose so
+ * many blocks of so many bytes a second, to show that this is seen. A thread of its own, which ends
+ * with the process. */
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -45,10 +46,25 @@ static void note(const char *path)
     free(text);
 }
 
+static void leak(unsigned bytes, unsigned count)
+{
+    for (unsigned i = 0; bytes > 0 && i < count; i++) {
+        void *volatile lost = malloc(bytes); /* volatile: or there would be no call */
+        (void)lost;
+    }
+}
+
 static void *watch(void *path)
 {
+    unsigned bytes = 0;
+    unsigned count = 0;
+    const char *wanted = getenv("HEAPWATCH_LEAK");
+    if (wanted != NULL && sscanf(wanted, "%u %u", &bytes, &count) != 2) {
+        bytes = 0;
+    }
     for (;;) {
         sleep(EVERY_S);
+        leak(bytes, count * EVERY_S);
         note(path);
     }
     return NULL;

@@ -5,8 +5,12 @@
 #
 #   tests/bench/soak.sh [--build DIR] [-n COUNT] [--minutes M] [--cuts PER_SECOND] [--period S]
 #                       [--changes PER_SECOND] [--executor NAME] [--broker] [--asan | --valgrind]
-#                       [--report FILE]
+#                       [--leak BYTES] [--report FILE]
 #
+# Of the monitors two thirds run at any time. The heap in use may not be more in the last third of
+# the run than in the second by more than its noise; the first third does not count, so that what
+# fills up once has filled up. --leak loses so many bytes for each change, to show that a run of that
+# length finds it: its status must be 1.
 # --broker publishes to a RabbitMQ of its own and counts what comes there. --asan makes a build with
 # AddressSanitizer when none is given; with it and with --valgrind the daemon must end without a leak.
 # Prints a line every ten seconds and at the end what was found; its status is 0 when all is well.
