@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/scan.h"
 #include "base/utf8.h"
 
 /* What is formatted is seldom longer. */
 #define FORMAT_USUAL 100
+/* Any 64-bit number is shorter. */
+#define INT_ROOM 24
 
 bool pm_buf_reserve(pm_buf *buf, size_t extra)
 {
@@ -24,7 +27,7 @@ bool pm_buf_reserve(pm_buf *buf, size_t extra)
     while (cap < need) {
         cap *= cap >= 256 && cap < 4096 ? 4 : 2;
     }
-    char *data = realloc(buf->data, cap);
+    char *data = buf->data == NULL ? malloc(cap) : realloc(buf->data, cap);
     if (data == NULL) {
         buf->failed = true;
         return false;
@@ -34,11 +37,8 @@ bool pm_buf_reserve(pm_buf *buf, size_t extra)
     return true;
 }
 
-void pm_buf_add(pm_buf *buf, const void *bytes, size_t len)
+static void add(pm_buf *buf, const void *bytes, size_t len)
 {
-    if (!pm_buf_reserve(buf, len)) {
-        return;
-    }
     if (len > 0) {
         memcpy(buf->data + buf->len, bytes, len);
     }
@@ -46,40 +46,64 @@ void pm_buf_add(pm_buf *buf, const void *bytes, size_t len)
     buf->data[buf->len] = '\0';
 }
 
-void pm_buf_text(pm_buf *buf, const char *text)
+static __attribute__((noinline)) void grow_and_add(pm_buf *buf, const void *bytes, size_t len)
 {
-    pm_buf_add(buf, text, strlen(text));
+    if (pm_buf_reserve(buf, len)) {
+        add(buf, bytes, len);
+    }
 }
 
-void pm_buf_char(pm_buf *buf, char c)
+void pm_buf_add(pm_buf *buf, const void *bytes, size_t len)
 {
-    pm_buf_add(buf, &c, 1);
+    if (pm_buf_has_room(buf, len)) {
+        add(buf, bytes, len);
+    } else {
+        grow_and_add(buf, bytes, len);
+    }
+}
+
+/* Writes two digits that end before `end`; gives their place. */
+static inline char *put_pair(char *end, unsigned pair)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    return memcpy(end - 2, pairs + (size_t)pair * 2, 2);
 }
 
 void pm_buf_int(pm_buf *buf, int64_t value)
 {
-    char digits[24];
-    size_t at = sizeof digits;
+    char digits[2 * INT_ROOM] = {0};
+    char *end = digits + INT_ROOM;
+    char *at = end;
     uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        digits[--at] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
-    if (value < 0) {
-        digits[--at] = '-';
+    for (; left >= 10; left /= 100) {
+        at = put_pair(at, (unsigned)(left % 100));
     }
-    pm_buf_add(buf, digits + at, sizeof digits - at);
+    if (left > 0 || at == end) {
+        *--at = (char)('0' + left);
+    }
+    if (value < 0) {
+        *--at = '-';
+    }
+    if (pm_buf_has_room(buf, INT_ROOM)) { /* a copy of fixed length is cheaper */
+        memcpy(buf->data + buf->len, at, INT_ROOM);
+        buf->len += (size_t)(end - at);
+        buf->data[buf->len] = '\0';
+    } else {
+        pm_buf_add(buf, at, (size_t)(end - at));
+    }
 }
 
 void pm_buf_seconds(pm_buf *buf, int64_t us)
 {
     char digits[7] = {'.'};
-    int64_t part = us % 1000000;
-    for (size_t i = 6; i > 0; i--) {
-        digits[i] = (char)('0' + part % 10);
-        part /= 10;
-    }
+    unsigned part = (unsigned)(us % 1000000);
     pm_buf_int(buf, us / 1000000);
+    (void)put_pair(digits + 7, part % 100);
+    (void)put_pair(digits + 5, part / 100 % 100);
+    (void)put_pair(digits + 3, part / 10000 % 100);
     pm_buf_add(buf, digits, sizeof digits);
 }
 
@@ -110,35 +134,42 @@ void pm_buf_format(pm_buf *buf, const char *format, ...)
     va_end(args);
 }
 
-void pm_buf_json_string(pm_buf *buf, const char *text, size_t len)
+/* A byte that no string of JSON holds as it is. */
+static void add_escape(pm_buf *buf, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
-    pm_buf_char(buf, '"');
-    size_t plain = 0; /* start of the bytes not yet copied */
-    size_t i = 0;
-    while (i < len) {
-        unsigned char c = (unsigned char)text[i];
-        size_t width = c < 0x80 ? 1 : pm_utf8_width(text + i, len - i);
-        if (width > 0 && c >= 0x20 && c != '"' && c != '\\') {
-            i += width;
+    if (c >= 0x80) {
+        pm_buf_text(buf, "\\ufffd");
+    } else if (c == '"' || c == '\\') {
+        pm_buf_char(buf, '\\');
+        pm_buf_char(buf, (char)c);
+    } else if (c == '\n') {
+        pm_buf_text(buf, "\\n");
+    } else {
+        const char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        pm_buf_add(buf, escape, sizeof escape);
+    }
+}
+
+void pm_buf_json_string(pm_buf *buf, const char *text, size_t len)
+{
+    if (!pm_buf_has_room(buf, len + 2) && !pm_buf_reserve(buf, len + 2)) {
+        return;
+    }
+    const char *end = text + len;
+    const char *from = text; /* what is not yet copied */
+    buf->data[buf->len++] = '"';
+    for (const char *at = text; (at = pm_scan(PM_SCAN_SPECIAL, text, at, end)) < end;) {
+        size_t width = (unsigned char)*at < 0x80 ? 0 : pm_utf8_width(at, (size_t)(end - at));
+        if (width > 0) {
+            at += width;
             continue;
         }
-        pm_buf_add(buf, text + plain, i - plain);
-        if (width == 0) {
-            pm_buf_text(buf, "\\ufffd");
-        } else if (c == '"' || c == '\\') {
-            pm_buf_char(buf, '\\');
-            pm_buf_char(buf, (char)c);
-        } else if (c == '\n') {
-            pm_buf_text(buf, "\\n");
-        } else {
-            const char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-            pm_buf_add(buf, escape, sizeof escape);
-        }
-        i += 1;
-        plain = i;
+        pm_buf_add(buf, from, (size_t)(at - from));
+        add_escape(buf, (unsigned char)*at);
+        from = ++at;
     }
-    pm_buf_add(buf, text + plain, len - plain);
+    pm_buf_add(buf, from, (size_t)(end - from));
     pm_buf_char(buf, '"');
 }
 
@@ -149,12 +180,6 @@ void pm_buf_clear(pm_buf *buf)
     if (buf->data != NULL) {
         buf->data[0] = '\0';
     }
-}
-
-void pm_buf_free(pm_buf *buf)
-{
-    free(buf->data);
-    *buf = (pm_buf){0};
 }
 
 char *pm_buf_take(pm_buf *buf, size_t *len)

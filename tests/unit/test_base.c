@@ -26,6 +26,101 @@ START_TEST(json_strings_are_escaped)
 }
 END_TEST
 
+/* What stands for itself is copied in runs, which end at every other byte, wherever it stands. */
+START_TEST(json_strings_are_escaped_at_every_place)
+{
+    static const char parts[][5] = {"\"", "\\", "\n", "\x1f", "\xff", "\xc3\xa9"};
+    static const char *const written[] = {"\\\"", "\\\\", "\\n", "\\u001f", "\\ufffd", "\xc3\xa9"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        for (size_t before = 0; before <= 40; before++) {
+            for (size_t behind = 0; behind <= 40; behind++) {
+                static const char plain[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+                char text[100];
+                char expected[120];
+                pm_buf buf = {0};
+                int len = snprintf(text, sizeof text, "%.*s%s%.*s", (int)before, plain, parts[i],
+                                   (int)behind, plain);
+                char *exact = malloc((size_t)len); /* so that a read past the end is seen */
+                memcpy(exact, text, (size_t)len);
+                (void)snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", (int)before, plain,
+                               written[i], (int)behind, plain);
+                pm_buf_json_string(&buf, exact, (size_t)len);
+                ck_assert_str_eq(buf.data, expected);
+                ck_assert_uint_eq(buf.len, strlen(expected));
+                free(exact);
+                pm_buf_free(&buf);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(numbers_of_every_length_are_written)
+{
+    char expected[64];
+    pm_buf buf = {0};
+    int64_t value = 0;
+    for (int digits = 1; digits <= 19; digits++) {
+        value = digits < 19 ? value * 10 + digits % 10 : INT64_MAX;
+        for (int64_t near = -2; near <= 2; near++) {
+            int64_t number = digits < 19 ? value + near : value - 2 - near;
+            pm_buf_clear(&buf);
+            pm_buf_int(&buf, number);
+            pm_buf_char(&buf, ' ');
+            pm_buf_int(&buf, -number);
+            (void)snprintf(expected, sizeof expected, "%lld %lld", (long long)number,
+                           (long long)-number);
+            ck_assert_str_eq(buf.data, expected);
+        }
+    }
+    for (int64_t number = 1; number <= 1000000000; number *= 10) {
+        pm_buf_clear(&buf);
+        pm_buf_int(&buf, number);
+        pm_buf_int(&buf, number - 1);
+        (void)snprintf(expected, sizeof expected, "%lld%lld", (long long)number,
+                       (long long)number - 1);
+        ck_assert_str_eq(buf.data, expected);
+    }
+    pm_buf_free(&buf);
+}
+END_TEST
+
+/* Whatever room is left, what is appended is whole and ends in a zero. */
+START_TEST(a_buffer_grows_wherever_it_ends)
+{
+    static const char fill[] = "................................................................";
+    for (size_t len = 0; len < sizeof fill; len++) {
+        for (int what = 0; what < 5; what++) {
+            static const char *const added[] = {"x", "a literal", "123456", "7.000009", "\"q\""};
+            pm_buf buf = {0};
+            pm_buf_add(&buf, fill, len);
+            switch (what) {
+            case 0:
+                pm_buf_char(&buf, 'x');
+                break;
+            case 1:
+                pm_buf_text(&buf, "a literal");
+                break;
+            case 2:
+                pm_buf_int(&buf, 123456);
+                break;
+            case 3:
+                pm_buf_seconds(&buf, 7000009);
+                break;
+            default:
+                pm_buf_json_string(&buf, "q", 1);
+                break;
+            }
+            ck_assert(!buf.failed && buf.len < buf.cap);
+            ck_assert_uint_eq(buf.len, len + strlen(added[what]));
+            ck_assert_str_eq(buf.data + len, added[what]);
+            ck_assert_int_eq(memcmp(buf.data, fill, len), 0);
+            pm_buf_free(&buf);
+        }
+    }
+}
+END_TEST
+
 START_TEST(numbers_and_formats_append)
 {
     pm_buf buf = {0};
@@ -239,6 +334,9 @@ int main(void)
     Suite *suite = suite_create("base");
     TCase *all = tcase_create("all");
     tcase_add_test(all, json_strings_are_escaped);
+    tcase_add_test(all, json_strings_are_escaped_at_every_place);
+    tcase_add_test(all, numbers_of_every_length_are_written);
+    tcase_add_test(all, a_buffer_grows_wherever_it_ends);
     tcase_add_test(all, numbers_and_formats_append);
     tcase_add_test(all, utf8_rejects_what_rfc3629_rejects);
     tcase_add_test(all, urls_come_apart);
