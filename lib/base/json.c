@@ -4,36 +4,56 @@
 
 #include <string.h>
 
+#include "base/scan.h"
 #include "base/utf8.h"
 
+/* A bit each in `objects` of check_value(). */
 #define DEPTH_MAX 64
 
-typedef struct cursor {
-    const char *text;
-    size_t len;
-    size_t at;
-} cursor;
+/* A visitor hears of no values deeper than this. */
+#define VISIT_MAX 2
 
-static void skip_blanks(cursor *c)
+/* ---- checking ---- */
+
+/* How far text was found good, and whether all that was looked for is there. */
+typedef struct place {
+    const char *at;
+    bool good;
+} place;
+
+static inline place good_to(const char *at)
 {
-    while (c->at < c->len && (c->text[c->at] == ' ' || c->text[c->at] == '\t' ||
-                              c->text[c->at] == '\n' || c->text[c->at] == '\r')) {
-        c->at++;
-    }
+    return (place){.at = at, .good = true};
 }
 
-static char peek(const cursor *c)
+static inline place bad_at(const char *at)
 {
-    return c->at < c->len ? c->text[c->at] : '\0';
+    return (place){.at = at, .good = false};
 }
 
-static bool take(cursor *c, char wanted)
+static const char *skip_some_blanks(const char *at, const char *end)
 {
-    if (c->at < c->len && c->text[c->at] == wanted) {
-        c->at++;
-        return true;
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) {
+        at++;
     }
-    return false;
+    return at;
+}
+
+/* Machines write none, mostly. */
+static inline const char *skip_blanks(const char *at, const char *end)
+{
+    return at < end && (unsigned char)*at <= ' ' ? skip_some_blanks(at, end) : at;
+}
+
+static inline bool stands(const char *at, const char *end, char wanted)
+{
+    return at < end && *at == wanted;
+}
+
+/* skip_blanks() where `wanted` is what stands behind them, mostly. */
+static inline const char *skip_to(const char *at, const char *end, char wanted)
+{
+    return stands(at, end, wanted) ? at : skip_some_blanks(at, end);
 }
 
 static int hex_digit(char c)
@@ -58,326 +78,329 @@ static int32_t hex4(const char *text)
     return value;
 }
 
-static bool check_escape(cursor *c)
+/* Behind a backslash. */
+static place check_escape(const char *at, const char *end)
 {
-    if (c->at >= c->len) {
-        return false;
+    if (at >= end) {
+        return bad_at(at);
     }
-    char kind = c->text[c->at];
-    if (kind != 'u') {
-        c->at++;
-        return kind != '\0' && strchr("\"\\/bfnrt", kind) != NULL;
+    if (*at != 'u') {
+        return (place){at + 1, *at != '\0' && strchr("\"\\/bfnrt", *at) != NULL};
     }
-    if (c->len - c->at < 5) {
-        return false;
+    if (end - at < 5) {
+        return bad_at(at);
     }
-    int32_t code = hex4(c->text + c->at + 1);
+    int32_t code = hex4(at + 1);
     if (code < 0 || (code >= 0xdc00 && code <= 0xdfff)) {
-        return false;
+        return bad_at(at);
     }
-    c->at += 5;
+    at += 5;
     if (code < 0xd800 || code > 0xdbff) {
-        return true;
+        return good_to(at);
     }
-    if (c->len - c->at < 6 || c->text[c->at] != '\\' || c->text[c->at + 1] != 'u') {
-        return false;
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u') {
+        return bad_at(at);
     }
-    int32_t low = hex4(c->text + c->at + 2);
-    c->at += low >= 0xdc00 && low <= 0xdfff ? 6 : 0;
-    return low >= 0xdc00 && low <= 0xdfff;
+    int32_t low = hex4(at + 2);
+    return low >= 0xdc00 && low <= 0xdfff ? good_to(at + 6) : bad_at(at);
 }
 
-/* How many bytes at `text`, in eights, are ASCII that stands for itself in a string. */
-static size_t plain_run(const char *text, size_t len)
+/* In a string, from its first byte on that does not stand for itself. */
+static place check_rest(const char *begin, const char *at, const char *end)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t high = ones * 0x80;
-    size_t at = 0;
-    for (uint64_t word; len - at >= sizeof word; at += sizeof word) {
-        memcpy(&word, text + at, sizeof word);
-        uint64_t quote = word ^ ones * '"';
-        uint64_t slash = word ^ ones * '\\';
-        uint64_t found = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
-                         ((word - ones * 0x20) & ~word) | word;
-        if ((found & high) != 0) {
-            break;
+    while (at < end && *at != '"') {
+        if (*at == '\\') {
+            place escape = check_escape(at + 1, end);
+            if (!escape.good) {
+                return escape;
+            }
+            at = escape.at;
+        } else {
+            size_t width = (unsigned char)*at < 0x20 ? 0 : pm_utf8_width(at, (size_t)(end - at));
+            if (width == 0) {
+                return bad_at(at);
+            }
+            at += width;
         }
+        at = pm_scan(PM_SCAN_SPECIAL, begin, at, end);
+    }
+    return at < end ? good_to(at + 1) : bad_at(at);
+}
+
+static inline place check_string(const char *begin, const char *at, const char *end)
+{
+    if (!stands(at, end, '"')) {
+        return bad_at(at);
+    }
+    at = pm_scan(PM_SCAN_SPECIAL, begin, at + 1, end);
+    return stands(at, end, '"') ? good_to(at + 1) : check_rest(begin, at, end);
+}
+
+static inline const char *skip_digits(const char *at, const char *end)
+{
+    while (at < end && *at >= '0' && *at <= '9') {
+        at++;
     }
     return at;
 }
 
-static bool check_string(cursor *c)
+static place check_number(const char *at, const char *end)
 {
-    if (!take(c, '"')) {
-        return false;
+    at += stands(at, end, '-');
+    const char *start = at;
+    at = stands(at, end, '0') ? at + 1 : skip_digits(at, end);
+    if (at == start) {
+        return bad_at(at);
     }
-    c->at += plain_run(c->text + c->at, c->len - c->at);
-    while (c->at < c->len) {
-        unsigned char byte = (unsigned char)c->text[c->at];
-        if (byte == '"') {
-            c->at++;
-            return true;
-        }
-        if (byte == '\\') {
-            c->at++;
-            if (!check_escape(c)) {
-                return false;
-            }
-            c->at += plain_run(c->text + c->at, c->len - c->at);
-        } else if (byte < 0x20) {
-            return false;
-        } else {
-            size_t width = byte < 0x80 ? 1 : pm_utf8_width(c->text + c->at, c->len - c->at);
-            if (width == 0) {
-                return false;
-            }
-            c->at += width;
+    if (stands(at, end, '.')) {
+        start = ++at;
+        at = skip_digits(at, end);
+        if (at == start) {
+            return bad_at(at);
         }
     }
-    return false;
+    if (stands(at, end, 'e') || stands(at, end, 'E')) {
+        at++;
+        at += stands(at, end, '+') || stands(at, end, '-');
+        start = at;
+        at = skip_digits(at, end);
+    }
+    return (place){at, at > start};
 }
 
-static bool check_digits(cursor *c)
+static inline place check_word(const char *at, const char *end, const char *word, size_t len)
 {
-    size_t start = c->at;
-    while (peek(c) >= '0' && peek(c) <= '9') {
-        c->at++;
-    }
-    return c->at > start;
+    return (size_t)(end - at) >= len && memcmp(at, word, len) == 0 ? good_to(at + len) : bad_at(at);
 }
 
-static bool check_number(cursor *c)
+static inline place check_scalar(const char *begin, const char *at, const char *end)
 {
-    (void)take(c, '-');
-    if (!take(c, '0') && !check_digits(c)) {
-        return false;
-    }
-    if (take(c, '.') && !check_digits(c)) {
-        return false;
-    }
-    if (peek(c) == 'e' || peek(c) == 'E') {
-        c->at++;
-        if (!take(c, '+')) {
-            (void)take(c, '-');
-        }
-        return check_digits(c);
-    }
-    return true;
-}
-
-static bool check_word(cursor *c, const char *word)
-{
-    size_t n = strlen(word);
-    if (c->len - c->at < n || memcmp(c->text + c->at, word, n) != 0) {
-        return false;
-    }
-    c->at += n;
-    return true;
-}
-
-static bool check_scalar(cursor *c)
-{
-    switch (peek(c)) {
+    switch (at < end ? *at : '\0') {
     case '"':
-        return check_string(c);
+        return check_string(begin, at, end);
     case 't':
-        return check_word(c, "true");
+        return check_word(at, end, "true", 4);
     case 'f':
-        return check_word(c, "false");
+        return check_word(at, end, "false", 5);
     case 'n':
-        return check_word(c, "null");
+        return check_word(at, end, "null", 4);
     default:
-        return check_number(c);
+        return check_number(at, end);
     }
 }
 
-/* After '{' or ',': the key and its colon. */
-static bool check_key(cursor *c)
+/* A key and its colon. */
+static inline place check_key(const char *begin, const char *at, const char *end, pm_json *key)
 {
-    skip_blanks(c);
-    if (!check_string(c)) {
+    key->text = skip_to(at, end, '"');
+    place name = check_string(begin, key->text, end);
+    if (!name.good) {
+        return name;
+    }
+    key->len = (size_t)(name.at - key->text);
+    at = skip_to(name.at, end, ':');
+    return stands(at, end, ':') ? good_to(at + 1) : bad_at(at);
+}
+
+/* Where a value begins that the visitor is to hear of, and its key. */
+typedef struct mark {
+    const char *at;
+    pm_json key;
+} mark;
+
+static void tell(const pm_json_visitor *visitor, size_t depth, const mark *from, const char *end)
+{
+    visitor->value(visitor->user, depth, from->key,
+                   (pm_json){.text = from->at, .len = (size_t)(end - from->at)});
+}
+
+static place check_value(const char *begin, const char *at, const char *end,
+                         const pm_json_visitor *visitor)
+{
+    mark marks[VISIT_MAX + 1];
+    size_t heard = visitor == NULL ? 0 : stands(at, end, '[') ? VISIT_MAX : VISIT_MAX - 1;
+    uint64_t objects = 0; /* which of the open containers are objects; the innermost lowest */
+    size_t depth = 0;
+    for (;;) {
+        pm_json key = {0};
+        place found = (objects & 1) != 0 ? check_key(begin, at, end, &key) : good_to(at);
+        if (!found.good) {
+            return found;
+        }
+        at = skip_blanks(found.at, end);
+        if (depth <= heard) {
+            marks[depth] = (mark){.at = at, .key = key};
+        }
+        bool opens = stands(at, end, '{') || stands(at, end, '[');
+        if (opens && depth < DEPTH_MAX) {
+            bool object = *at == '{';
+            at = skip_blanks(at + 1, end);
+            if (!stands(at, end, object ? '}' : ']')) {
+                objects = objects << 1 | object;
+                depth++;
+                continue;
+            }
+            at++;
+        } else {
+            found = opens ? bad_at(at) : check_scalar(begin, at, end);
+            if (!found.good) {
+                return found;
+            }
+            at = found.at;
+        }
+        if (depth > 0 && depth <= heard) {
+            tell(visitor, depth, &marks[depth], at);
+        }
+        while (depth > 0 && !stands(at = skip_to(at, end, ','), end, ',')) {
+            if (!stands(at, end, (objects & 1) != 0 ? '}' : ']')) {
+                return bad_at(at);
+            }
+            at++;
+            objects >>= 1;
+            depth--;
+            if (depth > 0 && depth <= heard) {
+                tell(visitor, depth, &marks[depth], at);
+            }
+        }
+        if (depth == 0) {
+            return good_to(at);
+        }
+        at++;
+    }
+}
+
+bool pm_json_visit(const char *text, size_t len, const pm_json_visitor *visitor, pm_json *out,
+                   size_t *at)
+{
+    const char *end = len > 0 ? text + len : text; /* which may be NULL */
+    const char *start = skip_blanks(text, end);
+    place found = check_value(text, start, end, visitor);
+    const char *last = skip_blanks(found.at, end);
+    if (!found.good || last != end) {
+        if (at != NULL) {
+            *at = (size_t)(last - text);
+        }
         return false;
     }
-    skip_blanks(c);
-    return take(c, ':');
-}
-
-/* After a value: closes what ends here and says whether another value follows. */
-static bool close_or_next(cursor *c, const char *open, size_t *depth, bool *more)
-{
-    *more = false;
-    while (*depth > 0) {
-        skip_blanks(c);
-        bool object = open[*depth - 1] == '{';
-        if (take(c, ',')) {
-            *more = true;
-            return !object || check_key(c);
-        }
-        if (!take(c, object ? '}' : ']')) {
-            return false;
-        }
-        --*depth;
-    }
-    return true;
-}
-
-static bool check_value(cursor *c)
-{
-    char open[DEPTH_MAX];
-    size_t depth = 0;
-    bool more = true;
-    while (more) {
-        skip_blanks(c);
-        char kind = peek(c);
-        if (kind == '{' || kind == '[') {
-            if (depth == DEPTH_MAX) {
-                return false;
-            }
-            open[depth++] = kind;
-            c->at++;
-            skip_blanks(c);
-            if (take(c, kind == '{' ? '}' : ']')) {
-                depth--;
-            } else if (kind == '[' || check_key(c)) {
-                continue;
-            } else {
-                return false;
-            }
-        } else if (!check_scalar(c)) {
-            return false;
-        }
-        if (!close_or_next(c, open, &depth, &more)) {
-            return false;
-        }
-    }
+    *out = (pm_json){.text = start, .len = (size_t)(found.at - start)};
     return true;
 }
 
 bool pm_json_parse(const char *text, size_t len, pm_json *out, size_t *at)
 {
-    cursor c = {.text = text, .len = len};
-    skip_blanks(&c);
-    size_t start = c.at;
-    bool good = check_value(&c);
-    size_t end = c.at;
-    skip_blanks(&c);
-    if (!good || c.at != len) {
-        if (at != NULL) {
-            *at = c.at;
-        }
-        return false;
-    }
-    *out = (pm_json){.text = text + start, .len = end - start};
-    return true;
+    return pm_json_visit(text, len, NULL, out, at);
 }
 
 /* ---- walking checked text ---- */
 
-static void skip_string(cursor *c)
+static inline const char *skip_string(const char *begin, const char *at, const char *end)
 {
-    const char *begin = c->text + c->at + 1;
-    const char *end = begin;
-    for (;;) { /* to a quote that no odd number of backslashes stands before */
-        end = memchr(end, '"', c->len - (size_t)(end - c->text));
-        const char *mark = end;
-        while (mark > begin && mark[-1] == '\\') {
-            mark--;
-        }
-        if ((end - mark) % 2 == 0) {
-            break;
-        }
-        end++;
+    at = pm_scan(PM_SCAN_QUOTE, begin, at + 1, end);
+    while (*at == '\\') {
+        at = pm_scan(PM_SCAN_QUOTE, begin, at + 2, end);
     }
-    c->at = (size_t)(end - c->text) + 1;
+    return at + 1;
 }
 
-static bool ends_scalar(char c)
-{
-    return c == ',' || c == ']' || c == '}' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static void skip_value(cursor *c)
+/* From bracket to bracket, whatever stands between. */
+static const char *skip_container(const char *begin, const char *at, const char *end)
 {
     size_t depth = 0;
     do {
-        char kind = c->text[c->at];
-        if (kind == '"') {
-            skip_string(c);
-        } else if (kind == '{' || kind == '[') {
-            depth++;
-            c->at++;
-        } else if (kind == '}' || kind == ']') {
-            depth--;
-            c->at++;
-        } else if (depth > 0) {
-            c->at++;
+        at = pm_scan(PM_SCAN_BRACKET, begin, at, end);
+        if (*at == '"') {
+            at = skip_string(begin, at, end);
         } else {
-            while (c->at < c->len && !ends_scalar(c->text[c->at])) {
-                c->at++;
-            }
+            depth = *at == '{' || *at == '[' ? depth + 1 : depth - 1;
+            at++;
         }
     } while (depth > 0);
+    return at;
 }
 
-bool pm_json_is(pm_json value, char kind)
+static inline const char *skip_number(const char *at, const char *end)
 {
-    if (value.text == NULL) {
-        return false;
+    while (at < end && ((*at > ',' && (*at | 0x20) != '}') || *at == '+')) { /* ] | 0x20 is } */
+        at++;
     }
-    char first = value.text[0];
-    switch (kind) {
-    case '0':
-        return first == '-' || (first >= '0' && first <= '9');
+    return at;
+}
+
+static inline const char *skip_value(const char *begin, const char *at, const char *end)
+{
+    switch (*at) {
+    case '"':
+        return skip_string(begin, at, end);
+    case '{':
+    case '[':
+        return skip_container(begin, at, end);
     case 't':
-        return first == 't' || first == 'f';
+    case 'n':
+        return at + 4;
+    case 'f':
+        return at + 5;
     default:
-        return first == kind;
+        return skip_number(at, end);
     }
 }
 
-static bool next_value(cursor *c, pm_json *value)
+/* Gives the value at `at`; returns where the next thing stands. */
+static inline const char *next_value(const char *begin, const char *at, const char *end,
+                                     pm_json *value)
 {
-    skip_blanks(c);
-    size_t start = c->at;
-    skip_value(c);
-    *value = (pm_json){.text = c->text + start, .len = c->at - start};
-    skip_blanks(c);
-    return true;
+    const char *past = skip_value(begin, at, end);
+    *value = (pm_json){.text = at, .len = (size_t)(past - at)};
+    return skip_blanks(past, end);
 }
 
-/* Moves over the opening bracket or the comma; false at the end. */
-static bool enter(cursor *c, char close)
+/* Over the opening bracket or the comma to what follows; NULL at the end. */
+static inline const char *enter(const char *at, const char *end, char close)
 {
-    skip_blanks(c);
-    if (c->at >= c->len || c->text[c->at] == close) {
-        return false;
+    at = skip_blanks(at, end);
+    if (at >= end || *at == close) {
+        return NULL;
     }
-    c->at++;
-    skip_blanks(c);
-    return c->text[c->at] != close;
+    at = skip_blanks(at + 1, end);
+    return *at == close ? NULL : at;
 }
 
 bool pm_json_next_element(pm_json array, size_t *at, pm_json *value)
 {
-    cursor c = {.text = array.text, .len = array.len, .at = *at};
-    if (!pm_json_is(array, '[') || !enter(&c, ']')) {
+    if (!pm_json_is(array, '[')) {
         return false;
     }
-    (void)next_value(&c, value);
-    *at = c.at;
+    const char *end = array.text + array.len;
+    const char *next = enter(array.text + *at, end, ']');
+    if (next == NULL) {
+        return false;
+    }
+    *at = (size_t)(next_value(array.text, next, end, value) - array.text);
     return true;
+}
+
+static inline const char *next_member(const char *begin, const char *at, const char *end,
+                                      pm_json *key, pm_json *value)
+{
+    at = enter(at, end, '}');
+    if (at == NULL) {
+        return NULL;
+    }
+    at = next_value(begin, at, end, key);
+    at = skip_blanks(at + 1, end); /* over the colon */
+    return next_value(begin, at, end, value);
 }
 
 bool pm_json_next_member(pm_json object, size_t *at, pm_json *key, pm_json *value)
 {
-    cursor c = {.text = object.text, .len = object.len, .at = *at};
-    if (!pm_json_is(object, '{') || !enter(&c, '}')) {
+    if (!pm_json_is(object, '{')) {
         return false;
     }
-    (void)next_value(&c, key);
-    c.at++; /* the colon */
-    (void)next_value(&c, value);
-    *at = c.at;
+    const char *end = object.text + object.len;
+    const char *next = next_member(object.text, object.text + *at, end, key, value);
+    if (next == NULL) {
+        return false;
+    }
+    *at = (size_t)(next - object.text);
     return true;
 }
 
@@ -386,8 +409,14 @@ pm_json pm_json_member(pm_json object, const char *key)
     pm_json found = {0};
     pm_json name;
     pm_json value;
-    for (size_t at = 0; pm_json_next_member(object, &at, &name, &value);) {
-        if (pm_json_equals(name, key)) {
+    if (!pm_json_is(object, '{')) {
+        return found;
+    }
+    size_t len = strlen(key);
+    const char *end = object.text + object.len;
+    for (const char *at = object.text;
+         (at = next_member(object.text, at, end, &name, &value)) != NULL;) {
+        if (pm_json_is_text(name, key, len)) {
             found = value;
         }
     }
@@ -416,7 +445,7 @@ bool pm_json_int(pm_json value, int64_t *out)
             return false;
         }
         uint64_t digit = (uint64_t)(value.text[i] - '0');
-        if (number > (most - digit) / 10) {
+        if (i >= 18 && number > (most - digit) / 10) { /* what is shorter fits */
             return false;
         }
         number = number * 10 + digit;
@@ -483,26 +512,19 @@ bool pm_json_string(pm_json value, pm_buf *out)
     return !out->failed;
 }
 
-bool pm_json_equals(pm_json value, const char *text)
+bool pm_json_is_escaped(pm_json value, const char *text)
 {
-    if (!pm_json_is(value, '"')) {
-        return false;
-    }
-    size_t matched = 0;
-    size_t len = value.len - 2;
-    if (value.text[1] != '\\' && value.text[1] != (len > 0 ? text[0] : '"')) {
-        return false; /* most names differ at once */
-    }
-    if (memchr(value.text + 1, '\\', len) == NULL) {
-        return strncmp(text, value.text + 1, len) == 0 && text[len] == '\0';
-    }
-    for (size_t at = 1; at < value.len - 1;) {
+    size_t end = value.len - 1;
+    for (size_t at = 1; at < end;) {
         char utf8[4];
-        size_t width = next_char(value, &at, utf8);
-        if (strncmp(text + matched, utf8, width) != 0 || memchr(utf8, '\0', width) != NULL) {
+        if (value.text[at] != '\\' && value.text[at] != *text) {
             return false;
         }
-        matched += width;
+        size_t width = next_char(value, &at, utf8);
+        if (strncmp(text, utf8, width) != 0 || memchr(utf8, '\0', width) != NULL) {
+            return false;
+        }
+        text += width;
     }
-    return text[matched] == '\0';
+    return *text == '\0';
 }

@@ -18,6 +18,9 @@
 #define ERROR_TEXT_MAX 500
 /* Bytes of a call but for its method and params. */
 #define CALL_FRAME 64
+/* Messages of one frame that are taken apart while it is checked; the others of a longer batch
+ * afterwards. */
+#define REPLIES_NOTED 32
 /* More calls in a batch than the peer takes, so say Substrate nodes. */
 #define BATCH_TOO_LONG (-32010)
 
@@ -105,27 +108,58 @@ void pm_endpoint_send(pm_endpoint *endpoint)
 
 /* ---- in ---- */
 
+/* A message of the peer, or one of a batch. */
 typedef struct reply {
+    pm_json whole; /* absent: it is no batch */
     pm_json id;
     pm_json result;
     pm_json error;
 } reply;
 
+/* What a frame was found to hold while it was checked. */
+typedef struct replies {
+    reply list[REPLIES_NOTED];
+    size_t count;
+} replies;
+
+static void take_member(reply *to, pm_json key, pm_json value)
+{
+    if (pm_json_equals(key, "id")) {
+        to->id = value;
+    } else if (pm_json_equals(key, "result")) {
+        to->result = value;
+    } else if (pm_json_equals(key, "error") && !pm_json_is(value, 'n')) {
+        to->error = value;
+    }
+}
+
 static reply take_apart(pm_json object)
 {
-    reply found = {{0}, {0}, {0}};
+    reply found = {.whole = object};
     pm_json key;
     pm_json value;
     for (size_t at = 0; pm_json_next_member(object, &at, &key, &value);) {
-        if (pm_json_equals(key, "id")) {
-            found.id = value;
-        } else if (pm_json_equals(key, "result")) {
-            found.result = value;
-        } else if (pm_json_equals(key, "error") && !pm_json_is(value, 'n')) {
-            found.error = value;
-        }
+        take_member(&found, key, value);
     }
     return found;
+}
+
+/* Of a batch the messages (depth 1) follow their members; else there are only the members. */
+static void note(void *user, size_t depth, pm_json key, pm_json value)
+{
+    replies *got = user;
+    if (got->count == REPLIES_NOTED) {
+        return;
+    }
+    reply *now = &got->list[got->count];
+    if (key.text != NULL) {
+        take_member(now, key, value);
+    } else if (depth == 1) {
+        now->whole = value;
+        if (++got->count < REPLIES_NOTED) {
+            got->list[got->count] = (reply){.whole = {0}};
+        }
+    }
 }
 
 /* Cuts at a character when it is too long. */
@@ -259,15 +293,14 @@ static pm_call *find_call(const pm_endpoint *endpoint, int64_t id)
     return at;
 }
 
-static void take_object(pm_endpoint *endpoint, pm_json object)
+static void take_reply(pm_endpoint *endpoint, const reply *got)
 {
     int64_t id;
-    reply got = take_apart(object);
-    if (pm_json_is(got.id, 'n') && pm_json_is(got.error, '{')) {
-        take_refusal(endpoint, &got);
+    if (pm_json_is(got->id, 'n') && pm_json_is(got->error, '{')) {
+        take_refusal(endpoint, got);
         return;
     }
-    pm_call *call = pm_json_int(got.id, &id) ? find_call(endpoint, id) : NULL;
+    pm_call *call = pm_json_int(got->id, &id) ? find_call(endpoint, id) : NULL;
     if (call == NULL) {
         pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component,
                 "%s: dropped a message that answers nothing", endpoint->name);
@@ -275,30 +308,49 @@ static void take_object(pm_endpoint *endpoint, pm_json object)
     }
     endpoint->worked = true;
     pm_calls_remove(&endpoint->pending, call);
-    finish_with_reply(call, &got);
+    finish_with_reply(call, got);
+}
+
+static bool take_batch(pm_endpoint *endpoint, pm_json batch, const replies *noted)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < noted->count; i++) {
+        const reply *got = &noted->list[i];
+        if (!pm_json_is(got->whole, '{')) {
+            return false;
+        }
+        take_reply(endpoint, got);
+        at = (size_t)(got->whole.text + got->whole.len - batch.text);
+    }
+    pm_json element;
+    while (noted->count == REPLIES_NOTED && pm_json_next_element(batch, &at, &element)) {
+        if (!pm_json_is(element, '{')) {
+            return false;
+        }
+        reply got = take_apart(element);
+        take_reply(endpoint, &got);
+    }
+    return true;
 }
 
 static bool take_message(pm_endpoint *endpoint, const char *text, size_t len)
 {
     pm_json message;
-    pm_json element;
-    if (!pm_json_parse(text, len, &message, NULL)) {
+    replies noted;
+    noted.count = 0;
+    noted.list[0] = (reply){.whole = {0}};
+    const pm_json_visitor visitor = {.value = note, .user = &noted};
+    if (!pm_json_visit(text, len, &visitor, &message, NULL)) {
         return false;
     }
-    if (!pm_json_is(message, '[')) {
-        if (pm_json_is(message, '{')) {
-            take_object(endpoint, message);
-            return true;
-        }
-        return false;
+    if (pm_json_is(message, '[')) {
+        return take_batch(endpoint, message, &noted);
     }
-    for (size_t at = 0; pm_json_next_element(message, &at, &element);) {
-        if (!pm_json_is(element, '{')) {
-            return false;
-        }
-        take_object(endpoint, element);
+    if (pm_json_is(message, '{')) {
+        take_reply(endpoint, &noted.list[0]);
+        return true;
     }
-    return true;
+    return false;
 }
 
 void pm_endpoint_receive(pm_endpoint *endpoint, const char *text, size_t len)

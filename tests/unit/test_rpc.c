@@ -317,6 +317,19 @@ static void garbage_array(peer_conn *conn)
     say_once(conn, "[{\"id\":9},1]");
 }
 
+/* Nothing of it counts, though an answer stands before the fault. */
+static void garbage_behind_an_answer(peer_conn *conn)
+{
+    say_once(conn, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[0]},{\"jsonrpc\":\"2.0\"]");
+}
+
+static void garbage_in_a_long_array(peer_conn *conn)
+{
+    say_once(conn,
+             "[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},"
+             "{},{},{},{},{},{},{},{},{},{},{},{},{},{\"id\":9},[],{}]");
+}
+
 static void garbage_scalar(peer_conn *conn)
 {
     say_once(conn, "\"text\"");
@@ -414,6 +427,29 @@ START_TEST(a_long_list_takes_more_frames)
     carry_out(r, 0);
     expect_echoes(r, 0);
     ck_assert_int_eq(pm_rpc_get_counts(r->rpc)->frames_out, 2);
+    rig_free(r);
+}
+END_TEST
+
+/* Members of a result are none of the reply. */
+START_TEST(a_result_may_look_like_a_reply)
+{
+    static const char *const params[] = {
+        "{\"id\":99,\"result\":1,\"error\":{\"code\":1}}",
+        "[{\"id\":99,\"error\":{\"code\":1}},{\"result\":[{\"id\":null}]}]",
+        "{\"a\":[[{\"id\":7}]],\"b\":\"]}\\\"{[\"}",
+    };
+    rig *r = rig_new(good);
+    for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
+        (void)add_call(r, "echo", params[i], 5000); /* alone */
+        carry_out(r, r->count - 1);
+    }
+    size_t from = r->count;
+    for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
+        (void)add_call(r, "echo", params[i], 5000); /* in a batch */
+    }
+    carry_out(r, from);
+    expect_echoes(r, 0);
     rig_free(r);
 }
 END_TEST
@@ -531,6 +567,8 @@ static const struct {
 } failures[] = {
     {garbage, PANICMON_ERR_PROTOCOL, "no JSON-RPC message"},
     {garbage_array, PANICMON_ERR_PROTOCOL, "no JSON-RPC message"},
+    {garbage_behind_an_answer, PANICMON_ERR_PROTOCOL, "no JSON-RPC message"},
+    {garbage_in_a_long_array, PANICMON_ERR_PROTOCOL, "no JSON-RPC message"},
     {garbage_scalar, PANICMON_ERR_PROTOCOL, "no JSON-RPC message"},
     {close_instead, PANICMON_ERR_WS, "closed the connection"},
     {reset_instead, PANICMON_ERR_WS, "ws://127.0.0.1:"},
@@ -696,6 +734,7 @@ int main(void)
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, calls_of_one_submit_share_a_frame);
     tcase_add_test(tests, a_long_list_takes_more_frames);
+    tcase_add_test(tests, a_result_may_look_like_a_reply);
     tcase_add_test(tests, order_duplicates_and_noise_do_not_matter);
     tcase_add_loop_test(tests, a_peer_that_refuses_batches_gets_what_it_takes, 0,
                         sizeof refusals / sizeof refusals[0]);
