@@ -1,206 +1,18 @@
-/* json.c: see json.h. pm_json_parse() is the one place that checks; everything else walks text
+/* json.c: see json.h. pm_json_visit() is the one place that checks; everything else walks text
  * that passed it, and so needs no checks but kinds. */
 #include "base/json.h"
 
 #include <string.h>
 
+#include "base/json_token.h"
 #include "base/scan.h"
-#include "base/utf8.h"
 
 /* A bit each in `objects` of check_value(). */
 #define DEPTH_MAX 64
-
 /* A visitor hears of no values deeper than this. */
 #define VISIT_MAX 2
 
 /* ---- checking ---- */
-
-/* How far text was found good, and whether all that was looked for is there. */
-typedef struct place {
-    const char *at;
-    bool good;
-} place;
-
-static inline place good_to(const char *at)
-{
-    return (place){.at = at, .good = true};
-}
-
-static inline place bad_at(const char *at)
-{
-    return (place){.at = at, .good = false};
-}
-
-static const char *skip_some_blanks(const char *at, const char *end)
-{
-    while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) {
-        at++;
-    }
-    return at;
-}
-
-/* Machines write none, mostly. */
-static inline const char *skip_blanks(const char *at, const char *end)
-{
-    return at < end && (unsigned char)*at <= ' ' ? skip_some_blanks(at, end) : at;
-}
-
-static inline bool stands(const char *at, const char *end, char wanted)
-{
-    return at < end && *at == wanted;
-}
-
-/* skip_blanks() where `wanted` is what stands behind them, mostly. */
-static inline const char *skip_to(const char *at, const char *end, char wanted)
-{
-    return stands(at, end, wanted) ? at : skip_some_blanks(at, end);
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-/* Four hex digits at `text`; -1 when they are none. */
-static int32_t hex4(const char *text)
-{
-    int32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(text[i]);
-        if (digit < 0) {
-            return -1;
-        }
-        value = value << 4 | digit;
-    }
-    return value;
-}
-
-/* Behind a backslash. */
-static place check_escape(const char *at, const char *end)
-{
-    if (at >= end) {
-        return bad_at(at);
-    }
-    if (*at != 'u') {
-        return (place){at + 1, *at != '\0' && strchr("\"\\/bfnrt", *at) != NULL};
-    }
-    if (end - at < 5) {
-        return bad_at(at);
-    }
-    int32_t code = hex4(at + 1);
-    if (code < 0 || (code >= 0xdc00 && code <= 0xdfff)) {
-        return bad_at(at);
-    }
-    at += 5;
-    if (code < 0xd800 || code > 0xdbff) {
-        return good_to(at);
-    }
-    if (end - at < 6 || at[0] != '\\' || at[1] != 'u') {
-        return bad_at(at);
-    }
-    int32_t low = hex4(at + 2);
-    return low >= 0xdc00 && low <= 0xdfff ? good_to(at + 6) : bad_at(at);
-}
-
-/* In a string, from its first byte on that does not stand for itself. */
-static place check_rest(const char *begin, const char *at, const char *end)
-{
-    while (at < end && *at != '"') {
-        if (*at == '\\') {
-            place escape = check_escape(at + 1, end);
-            if (!escape.good) {
-                return escape;
-            }
-            at = escape.at;
-        } else {
-            size_t width = (unsigned char)*at < 0x20 ? 0 : pm_utf8_width(at, (size_t)(end - at));
-            if (width == 0) {
-                return bad_at(at);
-            }
-            at += width;
-        }
-        at = pm_scan(PM_SCAN_SPECIAL, begin, at, end);
-    }
-    return at < end ? good_to(at + 1) : bad_at(at);
-}
-
-static inline place check_string(const char *begin, const char *at, const char *end)
-{
-    if (!stands(at, end, '"')) {
-        return bad_at(at);
-    }
-    at = pm_scan(PM_SCAN_SPECIAL, begin, at + 1, end);
-    return stands(at, end, '"') ? good_to(at + 1) : check_rest(begin, at, end);
-}
-
-static inline const char *skip_digits(const char *at, const char *end)
-{
-    while (at < end && *at >= '0' && *at <= '9') {
-        at++;
-    }
-    return at;
-}
-
-static place check_number(const char *at, const char *end)
-{
-    at += stands(at, end, '-');
-    const char *start = at;
-    at = stands(at, end, '0') ? at + 1 : skip_digits(at, end);
-    if (at == start) {
-        return bad_at(at);
-    }
-    if (stands(at, end, '.')) {
-        start = ++at;
-        at = skip_digits(at, end);
-        if (at == start) {
-            return bad_at(at);
-        }
-    }
-    if (stands(at, end, 'e') || stands(at, end, 'E')) {
-        at++;
-        at += stands(at, end, '+') || stands(at, end, '-');
-        start = at;
-        at = skip_digits(at, end);
-    }
-    return (place){at, at > start};
-}
-
-static inline place check_word(const char *at, const char *end, const char *word, size_t len)
-{
-    return (size_t)(end - at) >= len && memcmp(at, word, len) == 0 ? good_to(at + len) : bad_at(at);
-}
-
-static inline place check_scalar(const char *begin, const char *at, const char *end)
-{
-    switch (at < end ? *at : '\0') {
-    case '"':
-        return check_string(begin, at, end);
-    case 't':
-        return check_word(at, end, "true", 4);
-    case 'f':
-        return check_word(at, end, "false", 5);
-    case 'n':
-        return check_word(at, end, "null", 4);
-    default:
-        return check_number(at, end);
-    }
-}
-
-/* A key and its colon. */
-static inline place check_key(const char *begin, const char *at, const char *end, pm_json *key)
-{
-    key->text = skip_to(at, end, '"');
-    place name = check_string(begin, key->text, end);
-    if (!name.good) {
-        return name;
-    }
-    key->len = (size_t)(name.at - key->text);
-    at = skip_to(name.at, end, ':');
-    return stands(at, end, ':') ? good_to(at + 1) : bad_at(at);
-}
 
 /* Where a value begins that the visitor is to hear of, and its key. */
 typedef struct mark {
@@ -214,50 +26,50 @@ static void tell(const pm_json_visitor *visitor, size_t depth, const mark *from,
                    (pm_json){.text = from->at, .len = (size_t)(end - from->at)});
 }
 
-static place check_value(const char *begin, const char *at, const char *end,
-                         const pm_json_visitor *visitor)
+PM_INLINE place check_value(source text, const char *at, const pm_json_visitor *visitor)
 {
     mark marks[VISIT_MAX + 1];
-    size_t heard = visitor == NULL ? 0 : stands(at, end, '[') ? VISIT_MAX : VISIT_MAX - 1;
+    size_t heard = visitor == NULL ? 0 : stands(text, at, '[') ? VISIT_MAX : VISIT_MAX - 1;
     uint64_t objects = 0; /* which of the open containers are objects; the innermost lowest */
     size_t depth = 0;
     for (;;) {
         pm_json key = {0};
-        place found = (objects & 1) != 0 ? check_key(begin, at, end, &key) : good_to(at);
+        place found = (objects & 1) != 0 ? check_key(text, at, &key) : good_to(at);
         if (!found.good) {
             return found;
         }
-        at = skip_blanks(found.at, end);
+        at = skip_blanks(text, found.at);
         if (depth <= heard) {
             marks[depth] = (mark){.at = at, .key = key};
         }
-        bool opens = stands(at, end, '{') || stands(at, end, '[');
+        bool opens = stands(text, at, '{') || stands(text, at, '[');
         if (opens && depth < DEPTH_MAX) {
-            bool object = *at == '{';
-            at = skip_blanks(at + 1, end);
-            if (!stands(at, end, object ? '}' : ']')) {
-                objects = objects << 1 | object;
-                depth++;
+            objects = objects << 1 | (*at == '{');
+            depth++;
+            at = skip_blanks(text, at + 1);
+            if (!stands(text, at, (objects & 1) != 0 ? '}' : ']')) {
                 continue;
             }
-            at++;
         } else {
-            found = opens ? bad_at(at) : check_scalar(begin, at, end);
+            found = opens ? bad_at(at) : check_scalar(text, at);
             if (!found.good) {
                 return found;
             }
             at = found.at;
+            if (depth > 0 && depth <= heard) {
+                tell(visitor, depth, &marks[depth], at);
+            }
         }
-        if (depth > 0 && depth <= heard) {
-            tell(visitor, depth, &marks[depth], at);
-        }
-        while (depth > 0 && !stands(at = skip_to(at, end, ','), end, ',')) {
-            if (!stands(at, end, (objects & 1) != 0 ? '}' : ']')) {
+        while (depth > 0 && !stands(text, at = skip_to(text, at, ','), ',')) {
+            if (!stands(text, at, (objects & 1) != 0 ? '}' : ']')) {
                 return bad_at(at);
             }
             at++;
             objects >>= 1;
             depth--;
+            if (depth > 0 && at == text.end) {
+                return bad_at(at);
+            }
             if (depth > 0 && depth <= heard) {
                 tell(visitor, depth, &marks[depth], at);
             }
@@ -273,16 +85,21 @@ bool pm_json_visit(const char *text, size_t len, const pm_json_visitor *visitor,
                    size_t *at)
 {
     const char *end = len > 0 ? text + len : text; /* which may be NULL */
-    const char *start = skip_blanks(text, end);
-    place found = check_value(text, start, end, visitor);
-    const char *last = skip_blanks(found.at, end);
-    if (!found.good || last != end) {
+    const char *start = skip_some_blanks(text, end);
+    const char *last = end;
+    while (last > start && is_blank(last[-1])) {
+        last--;
+    }
+    bool closed = last > start && (last[-1] == '}' || last[-1] == ']');
+    place found = closed ? check_value((source){text, last, true}, start, visitor)
+                         : check_value((source){text, end, false}, start, visitor);
+    if (!found.good || found.at != last) {
         if (at != NULL) {
-            *at = (size_t)(last - text);
+            *at = (size_t)(skip_some_blanks(found.at, end) - text);
         }
         return false;
     }
-    *out = (pm_json){.text = start, .len = (size_t)(found.at - start)};
+    *out = (pm_json){.text = start, .len = (size_t)(last - start)};
     return true;
 }
 
@@ -291,7 +108,15 @@ bool pm_json_parse(const char *text, size_t len, pm_json *out, size_t *at)
     return pm_json_visit(text, len, NULL, out, at);
 }
 
-/* ---- walking checked text ---- */
+/* ---- walking checked text: inside of a container something always follows ---- */
+
+static inline const char *skip_inner_blanks(const char *at)
+{
+    while ((unsigned char)*at <= ' ') {
+        at++;
+    }
+    return at;
+}
 
 static inline const char *skip_string(const char *begin, const char *at, const char *end)
 {
@@ -318,9 +143,9 @@ static const char *skip_container(const char *begin, const char *at, const char 
     return at;
 }
 
-static inline const char *skip_number(const char *at, const char *end)
+static inline const char *skip_number(const char *at)
 {
-    while (at < end && ((*at > ',' && (*at | 0x20) != '}') || *at == '+')) { /* ] | 0x20 is } */
+    while ((*at > ',' && (*at | 0x20) != '}') || *at == '+') { /* ] | 0x20 is } */
         at++;
     }
     return at;
@@ -340,7 +165,7 @@ static inline const char *skip_value(const char *begin, const char *at, const ch
     case 'f':
         return at + 5;
     default:
-        return skip_number(at, end);
+        return skip_number(at);
     }
 }
 
@@ -350,17 +175,17 @@ static inline const char *next_value(const char *begin, const char *at, const ch
 {
     const char *past = skip_value(begin, at, end);
     *value = (pm_json){.text = at, .len = (size_t)(past - at)};
-    return skip_blanks(past, end);
+    return skip_inner_blanks(past);
 }
 
 /* Over the opening bracket or the comma to what follows; NULL at the end. */
-static inline const char *enter(const char *at, const char *end, char close)
+static inline const char *enter(const char *at, char close)
 {
-    at = skip_blanks(at, end);
-    if (at >= end || *at == close) {
+    at = skip_inner_blanks(at);
+    if (*at == close) {
         return NULL;
     }
-    at = skip_blanks(at + 1, end);
+    at = skip_inner_blanks(at + 1);
     return *at == close ? NULL : at;
 }
 
@@ -370,7 +195,7 @@ bool pm_json_next_element(pm_json array, size_t *at, pm_json *value)
         return false;
     }
     const char *end = array.text + array.len;
-    const char *next = enter(array.text + *at, end, ']');
+    const char *next = enter(array.text + *at, ']');
     if (next == NULL) {
         return false;
     }
@@ -381,12 +206,12 @@ bool pm_json_next_element(pm_json array, size_t *at, pm_json *value)
 static inline const char *next_member(const char *begin, const char *at, const char *end,
                                       pm_json *key, pm_json *value)
 {
-    at = enter(at, end, '}');
+    at = enter(at, '}');
     if (at == NULL) {
         return NULL;
     }
     at = next_value(begin, at, end, key);
-    at = skip_blanks(at + 1, end); /* over the colon */
+    at = skip_inner_blanks(at + 1); /* over the colon */
     return next_value(begin, at, end, value);
 }
 

@@ -1,5 +1,5 @@
 /* scan.h: looks for bytes of text, 16 at a time with SSE2, else and at short ends 8 at a time. Any
- * thread. Everything is inline: `set` is a constant at each place of use. */
+ * thread. `set` is a constant wherever it is given. */
 #ifndef PM_SCAN_H
 #define PM_SCAN_H
 
@@ -12,13 +12,16 @@
 #include <emmintrin.h>
 #endif
 
+/* For what costs more to call than to do, or is only cheap where its arguments are constants. */
+#define PM_INLINE static inline __attribute__((always_inline))
+
 typedef enum pm_scan_set {
     PM_SCAN_SPECIAL, /* what does not stand for itself in a JSON string, and all that is no ASCII */
     PM_SCAN_QUOTE,   /* quotes and backslashes */
     PM_SCAN_BRACKET, /* quotes and the brackets of JSON */
 } pm_scan_set;
 
-static inline __attribute__((always_inline)) bool pm_scan_has(pm_scan_set set, char c)
+PM_INLINE bool pm_scan_has(pm_scan_set set, char c)
 {
     switch (set) {
     case PM_SCAN_SPECIAL:
@@ -31,7 +34,7 @@ static inline __attribute__((always_inline)) bool pm_scan_has(pm_scan_set set, c
 }
 
 /* Whether one of eight bytes is in the set. */
-static inline __attribute__((always_inline)) bool pm_scan_has8(pm_scan_set set, const char *at)
+PM_INLINE bool pm_scan_has8(pm_scan_set set, const char *at)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t word;
@@ -52,8 +55,7 @@ static inline __attribute__((always_inline)) bool pm_scan_has8(pm_scan_set set, 
 
 #ifdef __SSE2__
 /* A bit for each of sixteen bytes that is in the set, that of the first lowest. */
-static inline __attribute__((always_inline)) unsigned pm_scan_bits16(pm_scan_set set,
-                                                                     const char *at)
+PM_INLINE unsigned pm_scan_bits16(pm_scan_set set, const char *at)
 {
     __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
     __m128i found = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
@@ -73,8 +75,7 @@ static inline __attribute__((always_inline)) unsigned pm_scan_bits16(pm_scan_set
 
 /* The first byte of the set at or behind `at`; `end` when there is none. The text starts at
  * `begin`, and no byte outside of it is read. */
-static inline __attribute__((always_inline)) const char *pm_scan(pm_scan_set set, const char *begin,
-                                                                 const char *at, const char *end)
+PM_INLINE const char *pm_scan(pm_scan_set set, const char *begin, const char *at, const char *end)
 {
 #ifdef __SSE2__
     if (end - begin >= 16) {
