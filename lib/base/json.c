@@ -127,20 +127,35 @@ static inline const char *skip_string(const char *begin, const char *at, const c
     return at + 1;
 }
 
-/* From bracket to bracket, whatever stands between. */
 static const char *skip_container(const char *begin, const char *at, const char *end)
 {
     size_t depth = 0;
-    do {
-        at = pm_scan(PM_SCAN_BRACKET, begin, at, end);
-        if (*at == '"') {
+    for (;;) {
+        switch (*at) {
+        case '"':
             at = skip_string(begin, at, end);
-        } else {
-            depth = *at == '{' || *at == '[' ? depth + 1 : depth - 1;
+            break;
+        case '{':
+        case '[':
+            depth++;
             at++;
+            break;
+        case '}':
+        case ']':
+            at++;
+            if (--depth == 0) {
+                return at;
+            }
+            break;
+        case ',':
+        case ':':
+            at++;
+            break;
+        default: /* blanks, numbers and words */
+            at = pm_scan(PM_SCAN_BRACKET, begin, at + 1, end);
+            break;
         }
-    } while (depth > 0);
-    return at;
+    }
 }
 
 static inline const char *skip_number(const char *at)
