@@ -58,6 +58,41 @@ static void read_value(pm_json value)
     read_children(value);
 }
 
+static void hear(void *user, size_t depth, pm_json key, pm_json value)
+{
+    size_t *heard = user;
+    fuzz_check(depth == 1 || depth == 2, "only outer values are heard of");
+    fuzz_check(key.text == NULL || key.text + key.len < value.text, "a key stands before");
+    ++*heard;
+}
+
+/* How many values of a container a visitor hears of, found by walking. */
+static size_t count_outer(pm_json value, bool inner)
+{
+    pm_json key;
+    pm_json child;
+    size_t count = 0;
+    size_t at = 0;
+    while (pm_json_is(value, '{') && pm_json_next_member(value, &at, &key, &child)) {
+        count++;
+    }
+    while (pm_json_is(value, '[') && pm_json_next_element(value, &at, &child)) {
+        count += 1 + (inner ? count_outer(child, false) : 0);
+    }
+    return count;
+}
+
+static void visit(const char *text, size_t size, bool good, size_t at)
+{
+    size_t heard = 0;
+    size_t fault = at;
+    const pm_json_visitor visitor = {.value = hear, .user = &heard};
+    pm_json value;
+    fuzz_check(pm_json_visit(text, size, &visitor, &value, &fault) == good && fault == at,
+               "with a visitor it is the same");
+    fuzz_check(!good || heard == count_outer(value, true), "each outer value is heard of once");
+}
+
 /* jansson has limits where we have none (numbers), and we have one it has not (depth). */
 static bool may_differ(const json_error_t *error)
 {
@@ -71,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t at = 0;
     json_error_t error;
     bool ours = pm_json_parse((const char *)data, size, &value, &at);
+    visit((const char *)data, size, ours, at);
     json_t *theirs = json_loadb((const char *)data, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (ours) {
         fuzz_check(theirs != NULL || may_differ(&error), "what we take, jansson takes");
