@@ -13,30 +13,44 @@
 /* Bytes of a heartbeat but for the name, and room to format in. */
 #define HEARTBEAT_USUAL 200
 #define WAIT_MAX_MS     60000
+/* Memory for the requests of a step: enough for most, and the most taken in advance because of a
+ * larger one. */
+#define BUNDLE_USUAL 2000
+#define BUNDLE_MAX   16000
+#define ITEMS_USUAL  8
 
-static void list_clear(pm_request_list *list)
+/* Frees what its requests hold; those that are kept are not ours any more. */
+static void clear_requests(panicmon_round *round, pm_request_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
-        pm_request_clear(list->items[i]);
-        free(list->items[i]);
+        if (!list->items[i]->kept) {
+            pm_request_clear(list->items[i]);
+        }
     }
-    list->count = 0;
+    if (list->bundle != NULL && list->bundle->more != NULL) {
+        size_t size = pm_bundle_size(list->bundle);
+        size = size > BUNDLE_MAX ? BUNDLE_MAX : size;
+        round->room = size > round->room ? size : round->room;
+    }
+}
+
+static void list_clear(panicmon_round *round, pm_request_list *list)
+{
+    clear_requests(round, list);
+    pm_bundle_drop(list->bundle);
+    *list = (pm_request_list){0};
 }
 
 void pm_round_clear(panicmon_round *round)
 {
-    list_clear(&round->asked);
-    list_clear(&round->got);
+    list_clear(round, &round->asked);
+    list_clear(round, &round->got);
 }
 
 void pm_round_free(panicmon_round *round)
 {
     pm_round_clear(round);
-    free(round->asked.items);
-    free(round->got.items);
     pm_buf_free(&round->failure);
-    round->asked = (pm_request_list){0};
-    round->got = (pm_request_list){0};
 }
 
 void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int64_t budget_ms)
@@ -52,10 +66,10 @@ void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int6
 
 void pm_round_turn(panicmon_round *round)
 {
-    list_clear(&round->got);
-    pm_request_list got = round->asked;
-    round->asked = round->got;
-    round->got = got;
+    clear_requests(round, &round->got);
+    pm_bundle *bundle = pm_bundle_reuse(round->got.bundle);
+    round->got = round->asked;
+    round->asked = (pm_request_list){.bundle = bundle};
     round->step++;
 }
 
@@ -66,7 +80,7 @@ static int64_t deadline_of(const panicmon_round *round, pm_request_kind kind)
     if (kind != PM_REQUEST_RPC && kind != PM_REQUEST_HTTP) {
         return round->deadline_ms;
     }
-    int64_t now = pm_mono_ms();
+    int64_t now = round->step_ms != 0 ? round->step_ms : pm_mono_ms();
     int64_t until = round->began_ms + (round->deadline_ms - round->began_ms) * 3 / 4;
     return until <= now ? now : now + (until - now) * 2 / 3;
 }
@@ -76,25 +90,60 @@ static char *copy(const char *text)
     return text == NULL ? NULL : strdup(text);
 }
 
-/* A request with all its texts is one block. */
-static pm_request *make_request(const char *target, const char *name, const void *in, size_t len)
+/* Of the list's own memory. */
+static void *take(panicmon_round *round, size_t size)
 {
-    size_t target_size = strlen(target) + 1;
+    return pm_bundle_take(&round->asked.bundle, size, round->room > 0 ? round->room : BUNDLE_USUAL);
+}
+
+static bool make_room(panicmon_round *round)
+{
+    pm_request_list *list = &round->asked;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? ITEMS_USUAL : list->capacity * 2;
+        pm_request **items = take(round, capacity * sizeof *items);
+        if (items == NULL) {
+            return false;
+        }
+        if (list->count > 0) {
+            memcpy(items, list->items, list->count * sizeof *items);
+        }
+        list->items = items;
+        list->capacity = capacity;
+    }
+    return true;
+}
+
+/* A request with all its texts is one piece of memory; the target may be that of the one before, as
+ * a step often asks one peer several things. */
+static pm_request *make_request(panicmon_round *round, const char *target, const char *name,
+                                const void *in, size_t len)
+{
+    const pm_request_list *list = &round->asked;
+    const pm_request *last = list->count == 0 ? NULL : list->items[list->count - 1];
+    char *known = last != NULL && strcmp(last->target, target) == 0 ? last->target : NULL;
+    size_t target_size = known != NULL ? 0 : strlen(target) + 1;
     size_t name_size = name == NULL ? 0 : strlen(name) + 1;
-    panicmon_reply *made = malloc(sizeof *made + target_size + name_size + len + 1);
+    if (len > SIZE_MAX / 4) {
+        return NULL;
+    }
+    panicmon_reply *made = take(round, sizeof *made + target_size + name_size + len + 1);
     if (made == NULL) {
         return NULL;
     }
     char *at = (char *)(made + 1);
-    memset(made, 0, sizeof *made);
     pm_request *request = &made->request;
-    request->inlined = true;
-    request->target = memcpy(at, target, target_size);
+    *request = (pm_request){.inlined = true, .bundle = list->bundle, .target = known};
+    if (known == NULL) {
+        request->target = memcpy(at, target, target_size);
+        at += target_size;
+    }
     if (name != NULL) {
-        request->name = memcpy(at + target_size, name, name_size);
+        request->name = memcpy(at, name, name_size);
+        at += name_size;
     }
     if (len > 0) {
-        request->in.data = memcpy(at + target_size + name_size, in, len);
+        request->in.data = memcpy(at, in, len);
         request->in.data[len] = '\0';
         request->in.len = len;
     }
@@ -112,16 +161,7 @@ static panicmon_err ask(panicmon_round *round, pm_request_kind kind, const char 
     if (list->count > STEP_MAX || round->step > STEP_MAX) {
         return PANICMON_ERR_LIMIT;
     }
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
-        pm_request **items = realloc(list->items, capacity * sizeof *items);
-        if (items == NULL) {
-            return PANICMON_ERR_NOMEM;
-        }
-        list->items = items;
-        list->capacity = capacity;
-    }
-    pm_request *request = make_request(target, name, in, len);
+    pm_request *request = make_room(round) ? make_request(round, target, name, in, len) : NULL;
     if (request == NULL) {
         return PANICMON_ERR_NOMEM;
     }

@@ -16,25 +16,29 @@ typedef struct pm_request_list {
     pm_request **items; /* each the head of a panicmon_reply */
     size_t count;
     size_t capacity;
+    pm_bundle *bundle; /* where all of them lie, and their texts */
 } pm_request_list;
 
 struct panicmon_round {
-    const char *name;
-    panicmon_log *log;
-    uint32_t step;
-    int64_t wall_ms;       /* when it began */
-    int64_t began_ms;      /* the same on the monotonic clock */
-    int64_t deadline_ms;   /* when all must be over */
     pm_request_list asked; /* by the step that runs */
     pm_request_list got;   /* replies to the step before */
-    bool failed;           /* panicmon_round_fail() was called */
-    pm_buf failure;        /* its message */
+    uint32_t step;
+    bool failed;         /* panicmon_round_fail() was called */
+    int64_t step_ms;     /* when the step began; 0: steps may take long, so look at the clock */
+    int64_t wall_ms;     /* when the round began */
+    int64_t began_ms;    /* the same on the monotonic clock */
+    int64_t deadline_ms; /* when all must be over */
+    size_t room;         /* bytes that the largest step of the rounds so far took; 0: the usual */
+    const char *name;
+    panicmon_log *log;
+    pm_buf failure; /* the message of panicmon_round_fail() */
 };
 
 void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int64_t budget_ms);
 /* What was asked for becomes what is replied to; the step counter goes on. */
 void pm_round_turn(panicmon_round *round);
-/* Frees requests and replies; the round can begin again. */
+/* Frees requests and replies, but those that are kept; the round can begin again and holds no
+ * memory for them. */
 void pm_round_clear(panicmon_round *round);
 void pm_round_free(panicmon_round *round);
 

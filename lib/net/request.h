@@ -23,32 +23,66 @@ typedef enum pm_request_kind {
 #define PM_WAIT_CUT 1u
 
 typedef struct pm_request pm_request;
+typedef struct pm_bundle pm_bundle;
 
+/* What is touched together lies together: what it takes to carry it out and to tell who asked. */
 struct pm_request {
     pm_request_kind kind;
     uint32_t flags;
-    bool inlined;     /* target, name and in lie in the request's own block of memory */
-    char *target;     /* rpc, http: URL; publish: exchange; load, store: key */
-    char *name;       /* rpc, http: method; publish: routing key */
-    char *headers;    /* http: lines "Name: value"; may be NULL */
-    pm_buf in;        /* rpc: params text, empty for none; publish, http: body; store: value */
-    int64_t deadline; /* pm_mono_ms() by which it must be done */
-    pm_request *next; /* for whoever is carrying it out */
-    void *carrier;    /* likewise */
-
-    /* the outcome, valid once done */
+    bool inlined; /* target, name and in lie in the request's own block of memory */
     bool done;
+    bool kept; /* it outlives its round: pm_request_keep() */
     panicmon_err status;
-    int64_t code;  /* code of a JSON-RPC error object; status of HTTP */
-    pm_buf out;    /* rpc: the raw text of `result`; http: the body; load: the value */
-    char *message; /* why status is not OK; malloc'd, may be NULL */
     void (*on_done)(pm_request *request); /* called once by pm_request_finish(), may free it */
     void *owner;
+    int64_t deadline; /* pm_mono_ms() by which it must be done */
+    char *target;     /* rpc, http: URL; publish: exchange; load, store: key */
+    char *name;       /* rpc, http: method; publish: routing key */
+    pm_buf in;        /* rpc: params text, empty for none; publish, http: body; store: value */
+
+    /* for whoever is carrying it out */
+    pm_request *next;
+    void *carrier;
+    void (*then)(pm_request *request); /* the asker's on_done */
+    struct pm_endpoint **route; /* rpc: where its endpoint is known by those who ask it often */
+
+    /* the outcome, valid once done, with `status` */
+    pm_buf out;    /* rpc: the raw text of `result`; http: the body; load: the value */
+    int64_t code;  /* code of a JSON-RPC error object; status of HTTP */
+    char *message; /* why status is not OK; malloc'd, may be NULL */
+
+    char *headers;     /* http: lines "Name: value"; may be NULL */
+    pm_bundle *bundle; /* whose memory it is; NULL: its maker's */
 };
 
 /* Sets the outcome and calls on_done. `message` is copied and may be NULL. Once per request. */
 void pm_request_finish(pm_request *request, panicmon_err status, int64_t code, const char *message);
 /* Frees what a request holds, not the request. */
 void pm_request_clear(pm_request *request);
+
+/* Memory for requests that are made together and go together: a list of blocks, freed at once when
+ * the last who holds it lets go. NULL is an empty one. */
+struct pm_bundle {
+    pm_bundle *more; /* further blocks, the latest first */
+    size_t size;
+    size_t used;
+    size_t holders; /* of the first block: its maker, and requests that are kept */
+};
+
+/* Takes memory, aligned for all but not set; a new block has `usual` bytes at least. NULL without
+ * memory. */
+void *pm_bundle_take(pm_bundle **bundle, size_t size, size_t usual);
+/* Bytes of all its blocks. */
+size_t pm_bundle_size(const pm_bundle *bundle);
+/* Makes it empty to be used again if it is one block that nobody else holds; else lets go of it. */
+pm_bundle *pm_bundle_reuse(pm_bundle *bundle);
+/* Lets go of it; NULL is allowed. */
+void pm_bundle_drop(pm_bundle *bundle);
+
+/* Lets a request of a bundle that is under way outlive those who asked: it holds the bundle, and
+ * whoever carries it out must end it with pm_request_forget(). */
+void pm_request_keep(pm_request *request);
+/* The on_done of such a request: frees it. */
+void pm_request_forget(pm_request *request);
 
 #endif

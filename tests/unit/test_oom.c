@@ -14,6 +14,7 @@
 
 #include <panicmon/panicmon.h>
 
+#include "core/round.h"
 #include "oom.h"
 
 /* ---- objects that need no runtime ---- */
@@ -305,6 +306,32 @@ static panicmon_err metadata_scenario(void)
     return oom_done(status, err);
 }
 
+/* A step that asks for more than a block holds; one request outlives the round. */
+static panicmon_err requests_scenario(void)
+{
+    static const char body[3000] = "";
+    panicmon_round round = {.name = "oom"};
+    panicmon_err status = PANICMON_OK;
+    pm_round_begin(&round, 1, 1, 1000);
+    for (int i = 0; i < 20 && status == PANICMON_OK; i++) {
+        status = panicmon_round_rpc(&round, "ws://a/", "method", "[]", 0, NULL);
+    }
+    if (status == PANICMON_OK) {
+        status =
+            panicmon_round_http(&round, "POST", "http://a/", "A: b", body, sizeof body, 0, NULL);
+    }
+    pm_request *kept = round.asked.count == 0 ? NULL : round.asked.items[0];
+    if (kept != NULL) {
+        pm_request_keep(kept);
+        kept->on_done = pm_request_forget;
+    }
+    pm_round_free(&round);
+    if (kept != NULL) {
+        pm_request_finish(kept, PANICMON_ERR_CANCELED, 0, "canceled");
+    }
+    return status;
+}
+
 /* ---- the tests ---- */
 
 START_TEST(errors)
@@ -369,6 +396,12 @@ START_TEST(running_monitors)
 }
 END_TEST
 
+START_TEST(requests)
+{
+    oom_sweep(requests_scenario);
+}
+END_TEST
+
 START_TEST(metadata)
 {
     read_sample();
@@ -390,6 +423,7 @@ int main(void)
     tcase_add_test(tests, starters);
     tcase_add_loop_test(tests, runtimes_and_managers, 0, 4);
     tcase_add_loop_test(tests, running_monitors, 0, 4);
+    tcase_add_test(tests, requests);
     tcase_add_test(tests, metadata);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
