@@ -61,27 +61,29 @@ static void set_identity(panicmon_monitor *monitor, pm_identity *made)
     monitor->task.name = made->name;
 }
 
-void pm_monitor_call_begin(panicmon_monitor *monitor, const char *what)
+/* Who sees in_turn sees what was set before it, or what belongs to a later call. */
+void pm_monitor_call_begin(panicmon_monitor *monitor, const char *what, int64_t now_ms)
 {
-    atomic_store(&monitor->runner, pthread_self());
-    atomic_store(&monitor->turn_what, what);
-    atomic_store(&monitor->turn_ms, pm_mono_ms());
-    atomic_store(&monitor->in_turn, true);
+    atomic_store_explicit(&monitor->runner, pthread_self(), memory_order_relaxed);
+    atomic_store_explicit(&monitor->turn_what, what, memory_order_relaxed);
+    atomic_store_explicit(&monitor->turn_ms, now_ms, memory_order_relaxed);
+    atomic_store_explicit(&monitor->in_turn, true, memory_order_release);
 }
 
 void pm_monitor_call_end(panicmon_monitor *monitor)
 {
-    atomic_store(&monitor->in_turn, false);
+    atomic_store_explicit(&monitor->in_turn, false, memory_order_release);
 }
 
 void pm_monitor_drop_state(panicmon_monitor *monitor)
 {
     if (monitor->has_state && monitor->ops.monitor_free != NULL) {
-        pm_monitor_call_begin(monitor, "being freed");
+        pm_monitor_call_begin(monitor, "being freed", pm_mono_ms());
         monitor->ops.monitor_free(monitor->state);
         pm_monitor_call_end(monitor);
     }
     monitor->state = NULL;
+    monitor->task.own = NULL;
     monitor->has_state = false;
 }
 
@@ -112,6 +114,7 @@ static panicmon_err take_launch(panicmon_monitor *monitor, panicmon_launch *laun
     set_identity(monitor, identity);
     monitor->ops = launch->ops;
     monitor->state = launch->monitor;
+    monitor->task.own = launch->monitor;
     monitor->has_state = true;
     monitor->task.blocking = (launch->ops.flags & PANICMON_MONITOR_BLOCKING) != 0;
     monitor->period_ms =
@@ -125,7 +128,7 @@ panicmon_err pm_monitor_launch(panicmon_monitor *monitor, panicmon_error **err)
 {
     const pm_strategy *strategy = monitor->strategy;
     panicmon_launch launch = {.id = monitor->id, .kind = PANICMON_KIND_NODE};
-    pm_monitor_call_begin(monitor, "its start");
+    pm_monitor_call_begin(monitor, "its start", pm_mono_ms());
     panicmon_err status = strategy->ops.start(strategy->user, monitor->parsed, &launch, err);
     pm_monitor_call_end(monitor);
     if (status == PANICMON_OK && !launch.launched) {
@@ -187,6 +190,7 @@ static panicmon_monitor *monitor_make(panicmon_runtime *runtime, const char *key
     atomic_init(&monitor->last_end_ms, pm_mono_ms());
     atomic_init(&monitor->alive_ms, 0);
     atomic_init(&monitor->can_update, false);
+    atomic_init(&monitor->has_next, false);
     atomic_init(&monitor->in_turn, false);
     atomic_init(&monitor->turn_ms, 0);
     atomic_init(&monitor->turn_what, "");
@@ -332,7 +336,7 @@ void pm_monitor_update(panicmon_monitor *monitor, void *parsed)
     pthread_mutex_lock(&monitor->lock);
     void *dropped = monitor->has_next ? monitor->next_parsed : NULL;
     monitor->next_parsed = parsed;
-    monitor->has_next = true;
+    atomic_store_explicit(&monitor->has_next, true, memory_order_release);
     pthread_mutex_unlock(&monitor->lock);
     pm_monitor_drop_parsed(monitor, dropped);
     wake(monitor);

@@ -35,47 +35,47 @@ struct panicmon_launch {
     bool launched;
 };
 
+/* What each turn touches comes first: PM_TASK_HOT. */
 struct panicmon_monitor {
-    pm_task task; /* first: the executor's view */
-    atomic_int refs;
+    pm_task task;              /* first: the executor's view */
     panicmon_runtime *runtime; /* valid until the monitor has stopped */
+
+    /* of the thread that has the turn */
+    void *state;                     /* the strategy's monitor, which may be NULL */
+    bool has_state;                  /* false while in backoff */
+    bool ended;                      /* the rounds asked for are done */
+    bool no_round;                   /* this turn only took a new config in */
+    atomic_bool has_next;            /* there is a next_parsed; changed under lock */
+    atomic_bool in_turn;             /* one of its own functions runs */
+    atomic_bool can_update;          /* of any thread, as all that is atomic */
+    atomic_int current;              /* panicmon_monitor_state */
+    _Atomic(pthread_t) runner;       /* valid while in_turn */
+    _Atomic(const char *) turn_what; /* in words */
+    atomic_int_fast64_t turn_ms;     /* when that began */
+    int64_t due_ms;
+    int64_t period_ms;
+    int64_t began_us; /* the round, pm_mono_us() */
+    panicmon_round round;
+    int64_t backoff_ms;
+    pm_buf last_error;               /* folds repeated errors in the log */
+    atomic_int_fast64_t last_end_ms; /* pm_mono_ms(), of the start at first */
+    atomic_int_fast64_t rounds;
+    uint64_t phase; /* hash of the key */
+    panicmon_monitor_ops ops;
+
+    atomic_int refs;
     char *key;
     char *id;
     pm_strategy *strategy;
-    uint64_t phase; /* hash of the key */
-
-    /* of the thread that has the turn */
-    void *parsed;
-    panicmon_monitor_ops ops;
-    void *state;    /* the strategy's monitor, which may be NULL */
-    bool has_state; /* false while in backoff */
-    panicmon_round round;
-    int64_t period_ms;
-    int64_t due_ms;
-    int64_t began_us; /* the round, pm_mono_us() */
-    int64_t backoff_ms;
-    bool ended;        /* the rounds asked for are done */
-    bool no_round;     /* this turn only took a new config in */
-    pm_buf last_error; /* folds repeated errors in the log */
+    void *parsed; /* of the thread that has the turn */
     pm_errand farewell;
-
+    atomic_int_fast64_t alive_ms; /* silence longer than this is not alive */
     bool added; /* given to the executor, or withdrawn; guarded by the runtime's lock */
-
-    atomic_int current; /* panicmon_monitor_state */
-    atomic_int_fast64_t rounds;
-    atomic_int_fast64_t last_end_ms; /* pm_mono_ms(), of the start at first */
-    atomic_int_fast64_t alive_ms;    /* silence longer than this is not alive */
-    atomic_bool can_update;
-    _Atomic(pthread_t) runner;       /* valid while in_turn */
-    atomic_bool in_turn;             /* one of its own functions runs */
-    atomic_int_fast64_t turn_ms;     /* when that began */
-    _Atomic(const char *) turn_what; /* in words */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t stopped;
     bool is_stopped;
     void *next_parsed;
-    bool has_next;
     _Atomic(pm_identity *) identity; /* written under lock, read by any thread */
 };
 
@@ -83,7 +83,7 @@ extern const pm_task_ops pm_monitor_task_ops;
 
 /* Before and after each call of a function of the monitor or its strategy: by it are told hung ones
  * from idle ones, and a monitor that joins itself from others. `what`: static, "a step". */
-void pm_monitor_call_begin(panicmon_monitor *monitor, const char *what);
+void pm_monitor_call_begin(panicmon_monitor *monitor, const char *what, int64_t now_ms);
 void pm_monitor_call_end(panicmon_monitor *monitor);
 /* Calls the strategy's start and takes over what it launched. Thread of the turn, or of the
  * first start. */

@@ -1,5 +1,6 @@
 /* turn.c: a monitor's turns: when a round is due, its steps, its end, and restarting after a
  * failure. Runs in the thread that has the turn. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@
 #define BACKOFF_LEAST_MS 100
 /* A round that begins later than this, and than a tenth of its period, counts as late. */
 #define LATE_MS 250
+
+_Static_assert(offsetof(panicmon_monitor, refs) <= PM_TASK_HOT, "what a turn touches comes first");
 
 static panicmon_monitor *of(pm_task *task)
 {
@@ -58,12 +61,17 @@ static int64_t jitter(const panicmon_monitor *monitor, int64_t bound)
     return BACKOFF_LEAST_MS + (int64_t)((mixed >> 20) % (uint64_t)bound);
 }
 
+static void set_current(panicmon_monitor *monitor, panicmon_monitor_state state)
+{
+    atomic_store_explicit(&monitor->current, (int)state, memory_order_release);
+}
+
 static void enter_backoff(panicmon_monitor *monitor, int64_t now_ms)
 {
     int64_t last = monitor->backoff_ms;
     monitor->backoff_ms = last == 0 ? BACKOFF_FIRST_MS : pm_earlier(last * 2, BACKOFF_LAST_MS);
     monitor->due_ms = now_ms + jitter(monitor, monitor->backoff_ms);
-    atomic_store(&monitor->current, PANICMON_MONITOR_BACKOFF);
+    set_current(monitor, PANICMON_MONITOR_BACKOFF);
 }
 
 static void restart(panicmon_monitor *monitor, int64_t now_ms)
@@ -72,7 +80,7 @@ static void restart(panicmon_monitor *monitor, int64_t now_ms)
     pm_monitor_drop_state(monitor);
     atomic_fetch_add(&monitor->runtime->figures.restarts, 1);
     if (pm_monitor_launch(monitor, &err) == PANICMON_OK) {
-        atomic_store(&monitor->current, PANICMON_MONITOR_STARTING);
+        set_current(monitor, PANICMON_MONITOR_STARTING);
     } else {
         tell(monitor, PANICMON_LOG_ERROR, panicmon_error_message(err));
         enter_backoff(monitor, now_ms);
@@ -80,22 +88,26 @@ static void restart(panicmon_monitor *monitor, int64_t now_ms)
     panicmon_error_free(err);
 }
 
+static bool has_update(const panicmon_monitor *monitor)
+{
+    return atomic_load_explicit(&monitor->has_next, memory_order_acquire);
+}
+
 /* Whether there was one. */
 static bool take_update(panicmon_monitor *monitor, int64_t now_ms)
 {
-    pthread_mutex_lock(&monitor->lock);
-    bool has_next = monitor->has_next;
-    void *next = monitor->next_parsed;
-    monitor->has_next = false;
-    monitor->next_parsed = NULL;
-    pthread_mutex_unlock(&monitor->lock);
-    if (!has_next) {
+    if (!has_update(monitor)) {
         return false;
     }
+    pthread_mutex_lock(&monitor->lock);
+    void *next = monitor->next_parsed;
+    monitor->next_parsed = NULL;
+    atomic_store_explicit(&monitor->has_next, false, memory_order_relaxed);
+    pthread_mutex_unlock(&monitor->lock);
     void *old = monitor->parsed;
     bool in_place = false;
     if (monitor->has_state && monitor->ops.update != NULL) {
-        pm_monitor_call_begin(monitor, "its update");
+        pm_monitor_call_begin(monitor, "its update", pm_mono_ms());
         in_place = monitor->ops.update(monitor->state, next) == PANICMON_OK;
         pm_monitor_call_end(monitor);
     }
@@ -108,14 +120,6 @@ static bool take_update(panicmon_monitor *monitor, int64_t now_ms)
     return true;
 }
 
-static bool has_update(panicmon_monitor *monitor)
-{
-    pthread_mutex_lock(&monitor->lock);
-    bool has_next = monitor->has_next;
-    pthread_mutex_unlock(&monitor->lock);
-    return has_next;
-}
-
 /* Calls nothing of the monitor's own, which might block: an update gets a turn like a round. */
 static int64_t task_due(pm_task *task, int64_t now_ms)
 {
@@ -126,22 +130,23 @@ static int64_t task_due(pm_task *task, int64_t now_ms)
     return has_update(monitor) ? now_ms : monitor->due_ms;
 }
 
-static void task_begin(pm_task *task, int64_t now_ms)
+static void task_begin(pm_task *task, int64_t now_us)
 {
     panicmon_monitor *monitor = of(task);
     pm_figures *figures = &monitor->runtime->figures;
     int64_t budget = pm_earlier(monitor->runtime->round_deadline_ms, monitor->period_ms);
-    int64_t tenth = monitor->period_ms / 10;
-    if (take_update(monitor, now_ms)) {
-        now_ms = pm_mono_ms(); /* that may have taken its time */
+    if (take_update(monitor, now_us / 1000)) {
+        now_us = pm_mono_us(); /* that may have taken its time */
     }
-    monitor->no_round = monitor->due_ms > now_ms;
+    int64_t now_ms = now_us / 1000;
+    int64_t late_ms = now_ms - monitor->due_ms;
+    monitor->no_round = late_ms < 0;
     if (monitor->no_round) {
         return;
     }
-    monitor->began_us = pm_mono_us();
-    pm_histogram_add(&figures->lag_us, monitor->began_us - monitor->due_ms * 1000);
-    if (now_ms - monitor->due_ms > (tenth > LATE_MS ? tenth : LATE_MS)) {
+    monitor->began_us = now_us;
+    pm_histogram_add(&figures->lag_us, now_us - monitor->due_ms * 1000);
+    if (late_ms > LATE_MS && late_ms > monitor->period_ms / 10) {
         atomic_fetch_add(&figures->late, 1);
     }
     pm_round_begin(&monitor->round, pm_wall_ms(), now_ms, budget);
@@ -161,7 +166,7 @@ static void step_failed(panicmon_monitor *monitor, panicmon_err status, const pa
     pm_monitor_drop_state(monitor);
 }
 
-static size_t task_step(pm_task *task, pm_request *const **requests)
+static size_t task_step(pm_task *task, int64_t now_us, pm_request *const **requests)
 {
     panicmon_monitor *monitor = of(task);
     panicmon_round *round = &monitor->round;
@@ -172,13 +177,16 @@ static size_t task_step(pm_task *task, pm_request *const **requests)
         pm_round_turn(round);
     }
     panicmon_error *err = NULL;
-    pm_monitor_call_begin(monitor, "a step");
+    round->step_ms = task->blocking ? 0 : now_us / 1000;
+    pm_monitor_call_begin(monitor, "a step", now_us / 1000);
     panicmon_err status = monitor->ops.step(monitor->state, round, &err);
     pm_monitor_call_end(monitor);
     if (status != PANICMON_OK) {
         step_failed(monitor, status, err);
     }
-    panicmon_error_free(err);
+    if (err != NULL) {
+        panicmon_error_free(err);
+    }
     *requests = round->asked.items;
     return round->asked.count;
 }
@@ -193,8 +201,9 @@ static void count_overruns(panicmon_monitor *monitor, int64_t due)
     }
 }
 
-static void task_end(pm_task *task, int64_t now_ms, bool aborted)
+static void task_end(pm_task *task, int64_t now_us, bool aborted)
 {
+    int64_t now_ms = now_us / 1000;
     panicmon_monitor *monitor = of(task);
     panicmon_runtime *runtime = monitor->runtime;
     bool failed = monitor->round.failed;
@@ -206,16 +215,15 @@ static void task_end(pm_task *task, int64_t now_ms, bool aborted)
         pm_round_clear(&monitor->round);
         return;
     }
-    pm_histogram_add(&runtime->figures.round_us, pm_mono_us() - monitor->began_us);
+    pm_histogram_add(&runtime->figures.round_us, now_us - monitor->began_us);
     atomic_fetch_add(&runtime->figures.rounds, 1);
-    atomic_store(&monitor->last_end_ms, now_ms);
+    atomic_store_explicit(&monitor->last_end_ms, now_ms, memory_order_release);
     if (!monitor->has_state) {
         atomic_fetch_add(&runtime->figures.failures, 1);
         enter_backoff(monitor, now_ms);
     } else {
         atomic_fetch_add(failed ? &runtime->figures.errors : &runtime->figures.results, 1);
-        atomic_store(&monitor->current,
-                     failed ? PANICMON_MONITOR_FAILING : PANICMON_MONITOR_RUNNING);
+        set_current(monitor, failed ? PANICMON_MONITOR_FAILING : PANICMON_MONITOR_RUNNING);
         tell(monitor, PANICMON_LOG_WARNING, failed ? monitor->round.failure.data : NULL);
         monitor->backoff_ms = 0;
         int64_t due = next_due(monitor, now_ms);
@@ -225,7 +233,8 @@ static void task_end(pm_task *task, int64_t now_ms, bool aborted)
     pm_logf(runtime->log, PANICMON_LOG_DEBUG, monitor->round.name, "round of %lld ms, %u steps",
             (long long)(now_ms - monitor->round.began_ms), (unsigned)monitor->round.step);
     pm_round_clear(&monitor->round);
-    int64_t rounds = atomic_fetch_add(&monitor->rounds, 1) + 1;
+    int64_t rounds = atomic_load_explicit(&monitor->rounds, memory_order_relaxed) + 1;
+    atomic_store_explicit(&monitor->rounds, rounds, memory_order_release);
     monitor->ended = runtime->rounds > 0 && rounds >= runtime->rounds;
 }
 

@@ -14,12 +14,18 @@
 #define STEPS_MAX  64
 #define STORES_MAX 4
 
+void pm_events_call(pm_events_loop *loop)
+{
+    atomic_store_explicit(&loop->has_mail, true, memory_order_release);
+    pm_loop_wake(loop->loop);
+}
+
 void pm_events_mail(pm_slot *slot)
 {
     if (!slot->mailed) {
         slot->mailed = true;
         TAILQ_INSERT_TAIL(&slot->loop->mail, slot, in_mail);
-        pm_loop_wake(slot->loop->loop);
+        pm_events_call(slot->loop);
     }
 }
 
@@ -50,7 +56,9 @@ static panicmon_err open_loop(pm_events_loop *loop)
     LIST_INIT(&loop->slots);
     STAILQ_INIT(&loop->ready);
     TAILQ_INIT(&loop->mail);
-    pm_wheel_init(&loop->wheel, pm_mono_ms());
+    atomic_init(&loop->has_mail, false);
+    loop->now_us = pm_mono_us();
+    pm_wheel_init(&loop->wheel, loop->now_us / 1000);
     panicmon_err status = pm_loop_new_large(&loop->loop, env->net);
     if (status == PANICMON_OK) {
         status = pm_rpc_new(&loop->rpc, loop->loop, env->log, name);
@@ -78,14 +86,12 @@ static panicmon_err open_loop(pm_events_loop *loop)
 static void events_free(pm_exec *base)
 {
     pm_events *exec = (pm_events *)base;
-    pthread_mutex_lock(&exec->lock);
-    exec->quit = true;
+    atomic_store(&exec->quit, true);
     for (size_t i = 0; i < exec->count; i++) {
         if (exec->loops[i].thread != NULL) {
             pm_loop_wake(exec->loops[i].loop);
         }
     }
-    pthread_mutex_unlock(&exec->lock);
     for (size_t i = 0; i < exec->count; i++) {
         pm_thread_join(exec->loops[i].thread);
     }
@@ -110,6 +116,7 @@ static panicmon_err events_create(pm_exec **out, const pm_exec_env *env)
     exec->base.ops = &pm_exec_events;
     exec->env = *env;
     atomic_init(&exec->stop, false);
+    atomic_init(&exec->quit, false);
     (void)pthread_mutex_init(&exec->lock, NULL);
     panicmon_err status = pm_pool_new(&exec->steps, "pm:step", STEPS_MAX, env->figures);
     if (status == PANICMON_OK) {

@@ -28,20 +28,22 @@ typedef enum pm_slot_state {
     PM_SLOT_MOVED,   /* comes from another loop, to ask what it has to ask */
 } pm_slot_state;
 
+/* What each turn touches comes first. */
 typedef struct pm_slot {
     pm_timer timer; /* first */
-    pm_job job;
-    LIST_ENTRY(pm_slot) entry;      /* loop->slots */
-    STAILQ_ENTRY(pm_slot) in_ready; /* loop->ready */
-    TAILQ_ENTRY(pm_slot) in_mail;   /* loop->mail; under the lock */
-    bool mailed;                    /* under the lock */
-    pm_events_loop *loop;           /* changed under the lock */
     pm_task *task;
+    pm_events_loop *loop; /* changed under the lock */
     pm_request *const *requests;
     size_t count;
     size_t pending;
     pm_slot_state state;
     bool in_round;
+    bool mailed;                    /* under the lock */
+    STAILQ_ENTRY(pm_slot) in_ready; /* loop->ready */
+    pm_share_place place;           /* at loop->share */
+    LIST_ENTRY(pm_slot) entry;      /* loop->slots */
+    TAILQ_ENTRY(pm_slot) in_mail;   /* loop->mail; under the lock */
+    pm_job job;
 } pm_slot;
 
 struct pm_events_loop {
@@ -53,10 +55,11 @@ struct pm_events_loop {
     pm_http *http;
     pm_share *share;
     pm_channel *channel;
+    int64_t now_us; /* the time: when it woke up, or when the last step ended */
     pm_rpc_counts counted;
-    pm_wheel wheel;
     LIST_HEAD(, pm_slot) slots;
     STAILQ_HEAD(, pm_slot) ready;
+    atomic_bool has_mail;       /* set under the lock: there is something in mail or stored */
     TAILQ_HEAD(, pm_slot) mail; /* under the lock */
     pm_job *stored;             /* loads and stores that are done; under the lock */
     bool closed;                /* the channel is; asks for nothing any more */
@@ -66,6 +69,7 @@ struct pm_events_loop {
     int64_t rate_since;
     int64_t slow_told; /* when a slow step was last named */
     size_t slow_more;  /* how many were not named since */
+    pm_wheel wheel;
 };
 
 struct pm_events {
@@ -75,7 +79,7 @@ struct pm_events {
     pm_pool *stores; /* for the state store */
     pthread_mutex_t lock;
     atomic_bool stop;
-    bool quit; /* under the lock: loops with nothing left end */
+    atomic_bool quit; /* loops with nothing left end */
     size_t count;
     pm_events_loop loops[];
 };
@@ -83,6 +87,8 @@ struct pm_events {
 /* ---- events.c ---- */
 /* Under the lock: makes the slot's loop look at it. */
 void pm_events_mail(pm_slot *slot);
+/* Under the lock: makes the loop look at its mail. */
+void pm_events_call(pm_events_loop *loop);
 
 /* ---- events_loop.c ---- */
 void pm_events_loop_main(void *arg);
@@ -97,7 +103,7 @@ void pm_slot_back(pm_slot *slot);
 /* It was moved here: asks for what its step asked for. */
 void pm_slot_ask(pm_slot *slot);
 /* The timer went off while it asks: what let time pass is over. */
-void pm_slot_waited(pm_slot *slot, int64_t now);
+void pm_slot_waited(pm_slot *slot);
 /* Ends a round that is cut short; what it asked for is given up. */
 void pm_slot_abort(pm_slot *slot);
 /* Lets the task go. */

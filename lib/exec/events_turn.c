@@ -16,7 +16,8 @@
 
 bool pm_slot_must_stop(const pm_slot *slot)
 {
-    return atomic_load(&slot->task->stop) || atomic_load(&slot->loop->exec->stop);
+    return atomic_load_explicit(&slot->task->stop, memory_order_acquire) ||
+           atomic_load_explicit(&slot->loop->exec->stop, memory_order_acquire);
 }
 
 void pm_slot_retire(pm_slot *slot)
@@ -48,31 +49,6 @@ static void count_done(pm_request *request)
     }
 }
 
-static void on_sent(pm_request *wire)
-{
-    pm_parcel *parcel = (pm_parcel *)wire;
-    pm_parcel_deliver(parcel);
-    free(parcel);
-}
-
-/* A request that goes on when its round is cut short. */
-static void send_parcel(pm_slot *slot, pm_request *request)
-{
-    pm_channel *channel = slot->loop->channel;
-    pm_parcel *parcel = malloc(sizeof *parcel);
-    if (parcel == NULL) {
-        pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
-        return;
-    }
-    pm_parcel_take(parcel, request);
-    parcel->wire.on_done = on_sent;
-    if (parcel->wire.kind == PM_REQUEST_HTTP) {
-        pm_http_submit(slot->loop->http, &parcel->wire);
-    } else {
-        channel->ops->submit(channel, &parcel->wire);
-    }
-}
-
 /* A load or store on its way through a helper. */
 typedef struct stored {
     pm_job job; /* first */
@@ -90,7 +66,7 @@ static void run_stored(pm_job *job)
     pthread_mutex_lock(&exec->lock);
     job->next = loop->stored;
     loop->stored = job;
-    pm_loop_wake(loop->loop);
+    pm_events_call(loop);
     pthread_mutex_unlock(&exec->lock);
 }
 
@@ -139,8 +115,9 @@ static void set_wait(pm_slot *slot)
     }
 }
 
-void pm_slot_waited(pm_slot *slot, int64_t now)
+void pm_slot_waited(pm_slot *slot)
 {
+    int64_t now = slot->loop->now_us / 1000;
     for (size_t i = 0; i < slot->count; i++) {
         pm_request *request = slot->requests[i];
         if (request->kind == PM_REQUEST_WAIT && !request->done && request->deadline <= now) {
@@ -152,25 +129,50 @@ void pm_slot_waited(pm_slot *slot, int64_t now)
 
 void pm_slot_ask(pm_slot *slot)
 {
+    pm_events_loop *loop = slot->loop;
+    pm_channel *channel = loop->channel;
+    size_t calls = 0;
+    bool waits = false;
     slot->state = PM_SLOT_ASKING;
     slot->pending = slot->count;
     for (size_t i = 0; i < slot->count; i++) {
         pm_request *request = slot->requests[i];
         request->owner = slot;
         request->on_done = count_done;
-        request->carrier = NULL;
+        calls += request->kind == PM_REQUEST_RPC;
     }
-    for (size_t i = 0; i < slot->count; i++) {
+    if (calls > 0) {
+        pm_share_add(loop->share, slot->requests, slot->count, slot->task, &slot->place,
+                     loop->now_us / 1000);
+    }
+    for (size_t i = 0; i < slot->count && calls < slot->count; i++) {
         pm_request *request = slot->requests[i];
-        if (request->kind == PM_REQUEST_RPC) {
-            pm_share_add(slot->loop->share, request, slot->task);
-        } else if (request->kind == PM_REQUEST_PUBLISH || request->kind == PM_REQUEST_HTTP) {
-            send_parcel(slot, request);
-        } else if (request->kind != PM_REQUEST_WAIT) {
+        if (request->kind == PM_REQUEST_PUBLISH) {
+            channel->ops->submit(channel, request);
+        } else if (request->kind == PM_REQUEST_HTTP) {
+            pm_http_submit(loop->http, request);
+        } else if (request->kind == PM_REQUEST_WAIT) {
+            waits = true;
+        } else if (request->kind != PM_REQUEST_RPC) {
             ask_store(slot, request);
         }
     }
-    set_wait(slot);
+    if (waits) {
+        set_wait(slot);
+    }
+}
+
+/* Gives up what is under way. Messages and replies may be so for long: the request stays. */
+static void leave(pm_request *request)
+{
+    if (request->kind == PM_REQUEST_RPC) {
+        pm_share_leave(request);
+    } else if (request->kind == PM_REQUEST_PUBLISH || request->kind == PM_REQUEST_HTTP) {
+        pm_request_keep(request);
+        request->on_done = pm_request_forget;
+    } else {
+        pm_parcel_leave(request);
+    }
 }
 
 /* All tasks of an endpoint come to one loop, so that they share its connection: a task goes where
@@ -198,6 +200,7 @@ static void move_to(pm_slot *slot, pm_events_loop *loop)
     }
     slot->state = PM_SLOT_MOVED;
     slot->loop = loop;
+    slot->place = (pm_share_place){0};
     pm_events_mail(slot);
     pthread_mutex_unlock(&exec->lock);
 }
@@ -205,22 +208,22 @@ static void move_to(pm_slot *slot, pm_events_loop *loop)
 /* ---- turns ---- */
 
 /* Also in a helper. Gives whether it was the first step of its round. */
-static bool do_turn(pm_slot *slot)
+static bool do_turn(pm_slot *slot, int64_t now_us)
 {
     pm_task *task = slot->task;
     bool first = !slot->in_round;
     if (first) {
         slot->in_round = true;
-        task->ops->begin(task, pm_mono_ms());
+        task->ops->begin(task, now_us);
     }
-    slot->count = task->ops->step(task, &slot->requests);
+    slot->count = task->ops->step(task, now_us, &slot->requests);
     return first;
 }
 
 static void end_round(pm_slot *slot)
 {
     slot->in_round = false;
-    slot->task->ops->end(slot->task, pm_mono_ms(), false);
+    slot->task->ops->end(slot->task, slot->loop->now_us, false);
     slot->state = PM_SLOT_WAITING;
     pm_slot_look(slot);
 }
@@ -244,7 +247,7 @@ static void after_turn(pm_slot *slot, bool first)
 static void tell_slow(pm_slot *slot, int64_t took_ms)
 {
     pm_events_loop *loop = slot->loop;
-    int64_t now = pm_mono_ms();
+    int64_t now = loop->now_us / 1000;
     if (loop->slow_told != 0 && now - loop->slow_told < SLOW_TELL_MS) {
         loop->slow_more++;
         return;
@@ -262,7 +265,7 @@ static void run_step(pm_job *job)
 {
     pm_slot *slot = (pm_slot *)(void *)((char *)job - offsetof(pm_slot, job));
     pm_events *exec = slot->loop->exec;
-    (void)do_turn(slot);
+    (void)do_turn(slot, pm_mono_us());
     pthread_mutex_lock(&exec->lock);
     slot->state = PM_SLOT_BACK;
     pm_events_mail(slot);
@@ -283,11 +286,12 @@ void pm_slot_turn(pm_slot *slot)
             return;
         }
     }
-    int64_t began = pm_mono_ms();
-    bool first = do_turn(slot);
-    int64_t took = pm_mono_ms() - began;
-    if (took >= SLOW_MS) {
-        tell_slow(slot, took);
+    pm_events_loop *loop = slot->loop;
+    int64_t began = loop->now_us;
+    bool first = do_turn(slot, began);
+    loop->now_us = pm_mono_us(); /* this one's end is where the next one begins */
+    if (loop->now_us - began >= SLOW_MS * 1000) {
+        tell_slow(slot, (loop->now_us - began) / 1000);
     }
     after_turn(slot, first);
 }
@@ -298,13 +302,13 @@ void pm_slot_abort(pm_slot *slot)
     pm_wheel_remove(&slot->timer);
     for (size_t i = 0; i < slot->count; i++) {
         if (!slot->requests[i]->done) {
-            pm_parcel_leave(slot->requests[i]);
+            leave(slot->requests[i]);
         }
     }
     slot->count = 0;
     if (slot->in_round) {
         slot->in_round = false;
-        slot->task->ops->end(slot->task, pm_mono_ms(), true);
+        slot->task->ops->end(slot->task, slot->loop->now_us, true);
     }
 }
 
@@ -315,7 +319,7 @@ void pm_slot_look(pm_slot *slot)
         pm_slot_retire(slot);
         return;
     }
-    int64_t now = pm_mono_ms();
+    int64_t now = slot->loop->now_us / 1000;
     int64_t due = task->ops->due(task, now);
     if (due == PM_NEVER) {
         pm_slot_retire(slot);

@@ -18,25 +18,30 @@ typedef struct pm_task_ops {
     /* When it is to have its next turn (pm_mono_ms()); PM_NEVER: the task is over. Never blocks. */
     int64_t (*due)(pm_task *task, int64_t now_ms);
     /* Begins a turn: takes in what changed, and begins a round when that is due; when it is not,
-     * the first step asks for nothing. May block as steps do. */
-    void (*begin)(pm_task *task, int64_t now_ms);
+     * the first step asks for nothing. May block as steps do. Times are pm_mono_us(). */
+    void (*begin)(pm_task *task, int64_t now_us);
     /* Runs the next step. Gives the requests it queued, to be carried out before the next call;
      * 0: the round is over. */
-    size_t (*step)(pm_task *task, pm_request *const **requests);
-    /* Ends the round. `aborted`: steps were left out because of a stop. */
-    void (*end)(pm_task *task, int64_t now_ms, bool aborted);
+    size_t (*step)(pm_task *task, int64_t now_us, pm_request *const **requests);
+    /* Ends the round. `aborted`: steps were left out because of a stop; requests that are still
+     * under way are kept. */
+    void (*end)(pm_task *task, int64_t now_us, bool aborted);
     /* The executor will not touch the task again. The task may be freed inside. */
     void (*stopped)(pm_task *task);
 } pm_task_ops;
 
 struct pm_task {
     const pm_task_ops *ops;
-    const char *name; /* for thread names and logs; changes between its calls only */
+    void *slot;       /* the executor's own; guarded by its lock */
     uint64_t key;     /* a stable number that spreads tasks */
+    const void *own;  /* memory that its turns touch first, to be prefetched; as `name` */
+    const char *name; /* for thread names and logs; changes between its calls only */
     atomic_bool stop; /* set by core, then pm_exec_wake() */
     bool blocking;    /* its turns block; changes between its calls only */
-    void *slot;       /* the executor's own; guarded by its lock */
 };
+
+/* Bytes from the beginning of a task that its turns touch, with what is behind it. */
+#define PM_TASK_HOT 384
 
 /* What executors share; borrowed, outlives the executor. */
 typedef struct pm_exec_env {

@@ -4,10 +4,8 @@
 /* Values below two times PM_HISTOGRAM_STEPS have a bucket each. */
 static size_t bucket_of(uint64_t value)
 {
-    unsigned int shift = 0;
-    while (value >> shift >= 2 * PM_HISTOGRAM_STEPS) {
-        shift++;
-    }
+    const uint64_t unshifted = 2 * PM_HISTOGRAM_STEPS - 1;
+    int shift = __builtin_clzll(unshifted) - __builtin_clzll(value | unshifted);
     size_t bucket = (size_t)shift * PM_HISTOGRAM_STEPS + (size_t)(value >> shift);
     return bucket < PM_HISTOGRAM_SIZE ? bucket : PM_HISTOGRAM_SIZE - 1;
 }

@@ -81,7 +81,7 @@ static bool run_task(worker *self, pm_task *task)
     if (!all) {
         pm_seat_close(&self->seat, pm_mono_ms() + FLUSH_MS);
     }
-    task->ops->end(task, pm_mono_ms(), true);
+    task->ops->end(task, pm_mono_us(), true);
     return all;
 }
 

@@ -59,7 +59,7 @@ static void run_round(job *at, pm_task *task)
     bool whole = stops || pm_seat_run(&at->seat, task, &dealer->stop);
     pm_seat_close(&at->seat, pm_mono_ms() + FLUSH_MS);
     if (!whole) {
-        task->ops->end(task, pm_mono_ms(), true);
+        task->ops->end(task, pm_mono_us(), true);
     }
     pthread_mutex_lock(&dealer->lock);
     at->open = false;

@@ -73,14 +73,14 @@ static int64_t end_waits(pm_seat *seat, bool all, int64_t due)
 static void submit_calls(pm_seat *seat, const pm_task *task, pm_request *const *requests,
                          size_t count)
 {
+    int64_t now = pm_mono_ms();
     if (seat->share == NULL) {
-        pm_rpc_submit(seat->rpc, requests, count);
-        return;
+        pm_rpc_submit(seat->rpc, requests, count, now);
+    } else {
+        pm_share_place place = {0};
+        pm_share_add(seat->share, requests, count, task, &place, now);
+        pm_share_send(seat->share, now);
     }
-    for (size_t i = 0; i < count; i++) {
-        pm_share_add(seat->share, requests[i], task);
-    }
-    pm_share_send(seat->share);
 }
 
 static void submit(pm_seat *seat, const pm_task *task, pm_request *const *requests, size_t count)
@@ -117,8 +117,8 @@ bool pm_seat_run(pm_seat *seat, pm_task *task, const atomic_bool *stop)
     pm_request *const *requests = NULL;
     size_t count;
     bool whole = true;
-    task->ops->begin(task, pm_mono_ms());
-    while (whole && (count = task->ops->step(task, &requests)) > 0) {
+    task->ops->begin(task, pm_mono_us());
+    while (whole && (count = task->ops->step(task, pm_mono_us(), &requests)) > 0) {
         submit(seat, task, requests, count);
         int64_t due = end_waits(seat, false, pm_seat_service(seat));
         while (seat->pending > 0 && !must_stop(task, stop)) {
@@ -128,7 +128,7 @@ bool pm_seat_run(pm_seat *seat, pm_task *task, const atomic_bool *stop)
         whole = !must_stop(task, stop);
     }
     if (whole) {
-        task->ops->end(task, pm_mono_ms(), false);
+        task->ops->end(task, pm_mono_us(), false);
     }
     pm_figures_add_rpc(seat->env->figures, pm_rpc_get_counts(seat->rpc), &seat->counted);
     return whole;

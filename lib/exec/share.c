@@ -1,4 +1,5 @@
-/* share.c: see share.h. A flight is a call on its way for all who asked for it. */
+/* share.c: see share.h. A flight is a call on its way for all who asked for it; where nobody else
+ * can ask for the same, the request itself goes out. */
 #include "exec/share.h"
 
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <panicmon/monitor.h>
 
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "base/map.h"
 #include "exec/cache.h"
 #include "exec/carry.h"
@@ -19,21 +21,21 @@
 #define SPARE_MAX 1024
 
 typedef struct endpoint {
-    struct endpoint *next;
-    char *url;
-    const void *asker; /* who used it first */
-    bool shared;       /* others do too */
+    pm_share *share;
+    struct pm_endpoint *route; /* the same at the pm_rpc; NULL: not known yet */
+    const void *asker;         /* who used it first */
     size_t in_flight;
-    pm_request *waiting; /* flights that have to wait, the oldest first */
+    pm_request *waiting; /* calls that have to wait, the oldest first */
     pm_request **waiting_end;
     int64_t used;
+    bool shared; /* by others than the first */
+    struct endpoint *next;
+    char url[];
 } endpoint;
 
 typedef struct flight {
-    pm_parcel parcel; /* first */
+    pm_parcel parcel; /* first; its wire's carrier is the endpoint */
     pm_node node;
-    pm_share *share;
-    endpoint *to;
 } flight;
 
 struct pm_share {
@@ -42,10 +44,10 @@ struct pm_share {
     pm_table flights;
     pm_node *spare; /* flights to be used again */
     size_t spare_count;
-    endpoint *last; /* the one asked for last: the next is often the same */
     pm_cache cache;
     pm_map by_url;
     endpoint *endpoints;
+    uint64_t forgotten; /* endpoints, and one: places found before it went up are void */
     pm_request **outgoing;
     size_t out_count;
     size_t out_size;
@@ -62,25 +64,22 @@ static flight *flight_of(pm_node *node)
 
 static endpoint *find_endpoint(pm_share *share, const char *url, const void *asker)
 {
-    endpoint *found = share->last;
-    if (found == NULL || strcmp(found->url, url) != 0) {
-        found = pm_map_get(&share->by_url, url);
-    }
+    endpoint *found = pm_map_get(&share->by_url, url);
     if (found == NULL) {
-        found = calloc(1, sizeof *found);
-        if (found == NULL || (found->url = strdup(url)) == NULL ||
-            !pm_map_set(&share->by_url, url, found)) {
-            free(found == NULL ? NULL : found->url);
+        size_t size = strlen(url) + 1;
+        found = malloc(sizeof *found + size);
+        if (found == NULL) {
+            return NULL;
+        }
+        *found = (endpoint){.share = share, .asker = asker, .next = share->endpoints};
+        found->waiting_end = &found->waiting;
+        memcpy(found->url, url, size);
+        if (!pm_map_set(&share->by_url, url, found)) {
             free(found);
             return NULL;
         }
-        found->asker = asker;
-        found->waiting_end = &found->waiting;
-        found->next = share->endpoints;
         share->endpoints = found;
     }
-    found->shared = found->shared || found->asker != asker;
-    share->last = found;
     return found;
 }
 
@@ -88,9 +87,9 @@ static void forget_endpoint(pm_share *share, endpoint **link)
 {
     endpoint *gone = *link;
     *link = gone->next;
-    share->last = NULL;
+    share->forgotten++;
     (void)pm_map_remove(&share->by_url, gone->url);
-    free(gone->url);
+    pm_rpc_release(gone->route);
     free(gone);
 }
 
@@ -111,11 +110,10 @@ static void sweep(pm_share *share, int64_t now)
 
 /* ---- flights ---- */
 
-static void end_flight(flight *call)
+static void end_flight(pm_share *share, flight *call)
 {
-    pm_table_remove(&call->share->flights, &call->node);
+    pm_table_remove(&share->flights, &call->node);
     pm_parcel_deliver(&call->parcel);
-    pm_share *share = call->share;
     if (share->spare_count < SPARE_MAX) {
         call->node.next = share->spare;
         share->spare = &call->node;
@@ -136,18 +134,26 @@ static flight *new_flight(pm_share *share)
     return call;
 }
 
-static void end_with(flight *call, panicmon_err status, const char *message)
+static void on_direct(pm_request *request);
+
+/* Finishes what is not with the pm_rpc: a flight, or a call that goes without. */
+static void refuse(pm_share *share, pm_request *wire, panicmon_err status, const char *message)
 {
-    call->parcel.wire.on_done = NULL;
-    pm_request_finish(&call->parcel.wire, status, 0, message);
-    end_flight(call);
+    bool direct = wire->on_done == on_direct;
+    wire->on_done = direct ? wire->then : NULL;
+    wire->carrier = NULL;
+    pm_request_finish(wire, status, 0, message);
+    if (!direct) {
+        end_flight(share, (flight *)wire);
+    }
 }
 
 /* Room for one more was made before. */
-static void put_out(pm_share *share, flight *call)
+static void put_out(pm_share *share, pm_request *wire)
 {
-    call->to->in_flight++;
-    share->outgoing[share->out_count++] = &call->parcel.wire;
+    endpoint *to = wire->carrier;
+    to->in_flight++;
+    share->outgoing[share->out_count++] = wire;
 }
 
 static bool make_room(pm_share *share)
@@ -168,27 +174,37 @@ static bool make_room(pm_share *share)
 static void advance(pm_share *share, endpoint *to)
 {
     while (to->waiting != NULL && to->in_flight < PM_SHARE_IN_FLIGHT) {
-        flight *call = (flight *)to->waiting;
-        to->waiting = call->parcel.wire.next;
+        pm_request *wire = to->waiting;
+        to->waiting = wire->next;
         if (to->waiting == NULL) {
             to->waiting_end = &to->waiting;
         }
-        call->parcel.wire.next = NULL;
+        wire->next = NULL;
         if (share->canceling) {
-            end_with(call, PANICMON_ERR_CANCELED, "canceled");
-        } else if (call->parcel.wire.deadline <= pm_mono_ms()) {
-            end_with(call, PANICMON_ERR_TIMEOUT, "no answer in time: too many calls before it");
+            refuse(share, wire, PANICMON_ERR_CANCELED, "canceled");
+        } else if (wire->deadline <= pm_mono_ms()) {
+            refuse(share, wire, PANICMON_ERR_TIMEOUT,
+                   "no answer in time: too many calls before it");
         } else if (make_room(share)) {
-            put_out(share, call);
+            put_out(share, wire);
         } else {
-            end_with(call, PANICMON_ERR_NOMEM, NULL);
+            refuse(share, wire, PANICMON_ERR_NOMEM, NULL);
         }
     }
 }
 
+static void send_again(pm_share *share, pm_request *wire)
+{
+    free(wire->message);
+    pm_buf_clear(&wire->out);
+    wire->message = NULL;
+    wire->done = false;
+    put_out(share, wire);
+}
+
 /* It was given up because of the deadline of the first who asked. Those who joined later and have
  * time left get another try; the others are told. */
-static bool try_again(flight *call)
+static bool try_again(pm_share *share, flight *call)
 {
     pm_request *wire = &call->parcel.wire;
     int64_t now = pm_mono_ms();
@@ -206,7 +222,7 @@ static bool try_again(flight *call)
         }
     }
     pm_request *rest = call->parcel.waiters;
-    if (rest == NULL || !make_room(call->share)) {
+    if (rest == NULL || !make_room(share)) {
         while (late != NULL) {
             pm_request *next = late->next;
             late->next = call->parcel.waiters;
@@ -225,30 +241,65 @@ static bool try_again(flight *call)
         pm_request_finish(late, PANICMON_ERR_TIMEOUT, 0, wire->message);
         late = next;
     }
-    free(wire->message);
-    pm_buf_clear(&wire->out);
-    wire->message = NULL;
-    wire->done = false;
     wire->deadline = latest;
-    put_out(call->share, call);
+    send_again(share, wire);
     return true;
+}
+
+static bool is_to_be_kept(const endpoint *to, const pm_request *wire)
+{
+    return wire->status == PANICMON_OK && (wire->flags & PANICMON_RPC_PINNED) != 0 && to->shared &&
+           strcmp(wire->out.data, "null") != 0;
 }
 
 static void on_reply(pm_request *wire)
 {
     flight *call = (flight *)wire;
-    pm_share *share = call->share;
-    endpoint *to = call->to;
+    endpoint *to = wire->carrier;
+    pm_share *share = to->share;
     to->in_flight--;
-    if (wire->status == PANICMON_ERR_TIMEOUT && !share->canceling && try_again(call)) {
+    if (wire->status == PANICMON_ERR_TIMEOUT && !share->canceling && try_again(share, call)) {
         return;
     }
-    if (wire->status == PANICMON_OK && (wire->flags & PANICMON_RPC_PINNED) != 0 && to->shared &&
-        strcmp(wire->out.data, "null") != 0) {
+    if (is_to_be_kept(to, wire)) {
         pm_cache_keep(&share->cache, wire, call->node.hash);
     }
-    end_flight(call);
+    end_flight(share, call);
     advance(share, to);
+}
+
+/* The same for a call that nobody can join: it goes as its asker made it. */
+static void on_direct(pm_request *request)
+{
+    endpoint *to = request->carrier;
+    pm_share *share = to->share;
+    to->in_flight--;
+    if (request->status == PANICMON_ERR_TIMEOUT && !share->canceling && !request->kept &&
+        request->deadline > pm_mono_ms() + AGAIN_MS && make_room(share)) {
+        send_again(share, request);
+        return;
+    }
+    if (is_to_be_kept(to, request)) {
+        pm_cache_keep(&share->cache, request, pm_call_hash(request));
+    }
+    request->carrier = NULL;
+    request->on_done = request->then;
+    request->then(request);
+    advance(share, to);
+}
+
+/* Sends it, or lets it wait for its turn. Room for one more was made before. */
+static void send_or_wait(pm_share *share, endpoint *to, pm_request *wire)
+{
+    wire->carrier = to;
+    wire->route = &to->route;
+    if (to->in_flight < PM_SHARE_IN_FLIGHT) {
+        put_out(share, wire);
+    } else {
+        wire->next = NULL;
+        *to->waiting_end = wire;
+        to->waiting_end = &wire->next;
+    }
 }
 
 static flight *find_flight(const pm_share *share, const pm_request *request, uint64_t hash)
@@ -279,8 +330,7 @@ static bool answer_from_cache(pm_share *share, pm_request *request, uint64_t has
 static panicmon_err begin_flight(pm_share *share, pm_request *request, endpoint *to, uint64_t hash)
 {
     flight *call = new_flight(share);
-    if (call == NULL || !make_room(share)) {
-        free(call);
+    if (call == NULL) {
         return PANICMON_ERR_NOMEM;
     }
     call->node.hash = hash;
@@ -288,17 +338,39 @@ static panicmon_err begin_flight(pm_share *share, pm_request *request, endpoint 
         free(call);
         return PANICMON_ERR_NOMEM;
     }
-    call->share = share;
-    call->to = to;
     pm_parcel_take(&call->parcel, request);
     call->parcel.wire.on_done = on_reply;
-    if (to->in_flight < PM_SHARE_IN_FLIGHT) {
-        put_out(share, call);
-    } else {
-        *to->waiting_end = &call->parcel.wire;
-        to->waiting_end = &call->parcel.wire.next;
-    }
+    send_or_wait(share, to, &call->parcel.wire);
     return PANICMON_OK;
+}
+
+static void add(pm_share *share, pm_request *request, endpoint *to, const void *asker)
+{
+    if (to == NULL || !make_room(share)) {
+        pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
+        return;
+    }
+    if (!to->shared) {
+        to->shared = to->asker != asker;
+    }
+    if (!to->shared || (request->flags & PANICMON_RPC_ALONE) != 0) {
+        request->then = request->on_done;
+        request->on_done = on_direct;
+        send_or_wait(share, to, request);
+        return;
+    }
+    uint64_t hash = pm_call_hash(request);
+    request->carrier = NULL;
+    if ((request->flags & PANICMON_RPC_PINNED) != 0 && answer_from_cache(share, request, hash)) {
+        return;
+    }
+    flight *same = find_flight(share, request, hash);
+    if (same != NULL) {
+        atomic_fetch_add(&share->figures->rpc_joined, 1);
+        pm_parcel_join(&same->parcel, request);
+    } else if (begin_flight(share, request, to, hash) != PANICMON_OK) {
+        pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
+    }
 }
 
 /* ---- the interface ---- */
@@ -312,39 +384,53 @@ panicmon_err pm_share_new(pm_share **out, pm_rpc *rpc, size_t cache_bytes, pm_fi
     share->rpc = rpc;
     share->figures = figures;
     share->swept = pm_mono_ms();
+    share->forgotten = 1;
     pm_cache_init(&share->cache, cache_bytes, figures);
     *out = share;
     return PANICMON_OK;
 }
 
-void pm_share_add(pm_share *share, pm_request *request, const void *asker)
+void pm_share_add(pm_share *share, pm_request *const *requests, size_t count, const void *asker,
+                  pm_share_place *place, int64_t now_ms)
 {
-    uint64_t hash = pm_call_hash(request);
-    endpoint *to = find_endpoint(share, request->target, asker);
-    request->carrier = NULL;
-    if (to == NULL) {
-        pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
-        return;
-    }
-    to->used = pm_mono_ms();
-    if (to->shared && (request->flags & PANICMON_RPC_ALONE) == 0) {
-        bool pinned = (request->flags & PANICMON_RPC_PINNED) != 0;
-        if (pinned && answer_from_cache(share, request, hash)) {
-            return;
+    endpoint *to = place->valid == share->forgotten ? place->to : NULL;
+    const char *url = NULL;
+    for (size_t i = 0; i < count; i++) {
+        pm_request *request = requests[i];
+        if (request->kind != PM_REQUEST_RPC) {
+            continue;
         }
-        flight *same = find_flight(share, request, hash);
-        if (same != NULL) {
-            atomic_fetch_add(&share->figures->rpc_joined, 1);
-            pm_parcel_join(&same->parcel, request);
-            return;
+        if (url != request->target) { /* calls of one step share the text of their target */
+            url = request->target;
+            if (to == NULL || strcmp(to->url, url) != 0) {
+                to = find_endpoint(share, url, asker);
+            }
+            if (to != NULL) {
+                to->used = now_ms;
+                pm_rpc_prefetch(to->route);
+            }
         }
+        add(share, request, to, asker);
     }
-    if (begin_flight(share, request, to, hash) != PANICMON_OK) {
-        pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
+    *place = (pm_share_place){.to = to, .valid = share->forgotten};
+}
+
+void pm_share_prefetch(const pm_share_place *place)
+{
+    pm_prefetch_all(place->to, sizeof *place->to + PM_CACHE_LINE);
+}
+
+void pm_share_leave(pm_request *request)
+{
+    if (request->on_done == on_direct) {
+        pm_request_keep(request);
+        request->then = pm_request_forget;
+    } else {
+        pm_parcel_leave(request);
     }
 }
 
-void pm_share_send(pm_share *share)
+void pm_share_send(pm_share *share, int64_t now_ms)
 {
     while (share->out_count > 0) {
         pm_request **batch = share->outgoing;
@@ -352,7 +438,7 @@ void pm_share_send(pm_share *share)
         size_t size = share->out_size;
         share->outgoing = NULL; /* more may come meanwhile */
         share->out_count = share->out_size = 0;
-        pm_rpc_submit(share->rpc, batch, count);
+        pm_rpc_submit(share->rpc, batch, count, now_ms);
         if (share->outgoing == NULL) {
             share->outgoing = batch;
             share->out_size = size;
@@ -360,16 +446,17 @@ void pm_share_send(pm_share *share)
             free(batch);
         }
     }
-    sweep(share, pm_mono_ms());
+    sweep(share, now_ms);
 }
 
 void pm_share_cancel(pm_share *share)
 {
     share->canceling = true;
     while (share->out_count > 0) {
-        flight *call = (flight *)share->outgoing[--share->out_count];
-        call->to->in_flight--;
-        end_with(call, PANICMON_ERR_CANCELED, "canceled");
+        pm_request *wire = share->outgoing[--share->out_count];
+        endpoint *to = wire->carrier;
+        to->in_flight--;
+        refuse(share, wire, PANICMON_ERR_CANCELED, "canceled");
     }
     for (endpoint *to = share->endpoints; to != NULL; to = to->next) {
         advance(share, to);

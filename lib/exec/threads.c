@@ -57,7 +57,7 @@ static void run_task(slot *at)
     }
     pm_seat_close(&at->seat, pm_mono_ms() + FLUSH_MS);
     if (!whole) { /* only now are all its requests finished */
-        task->ops->end(task, pm_mono_ms(), true);
+        task->ops->end(task, pm_mono_us(), true);
     }
 }
 

@@ -3,11 +3,13 @@
  * of the loop. Calls are ours, their requests the submitter's. */
 #include "net/rpc_impl.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/url.h"
@@ -18,6 +20,8 @@
 #define RETRY_MS 500
 /* Calls kept for later. */
 #define SPARE_MAX 1024
+/* More answers than this seldom come in one message. */
+#define PREFETCH_MAX 8
 
 /* ---- calls ---- */
 
@@ -129,8 +133,19 @@ static void on_opened(void *user)
             endpoint->name);
 }
 
+/* While a message is read, what it answers comes from memory that was not touched for long. */
+static void prefetch_pending(const pm_endpoint *endpoint)
+{
+    const pm_call *call = endpoint->pending.first;
+    for (size_t i = 0; i < PREFETCH_MAX && call != NULL; i++) {
+        pm_prefetch_all(call->request, sizeof(pm_request));
+        call = call->next;
+    }
+}
+
 static void on_message(void *user, const char *text, size_t len)
 {
+    prefetch_pending(user);
     pm_endpoint_receive(user, text, len);
 }
 
@@ -163,7 +178,7 @@ static char *write_name(const pm_url *url)
     return pm_buf_take(&name, NULL);
 }
 
-static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, pm_endpoint **out,
+static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, int64_t now, pm_endpoint **out,
                                   panicmon_error **err)
 {
     pm_url url;
@@ -174,6 +189,8 @@ static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, pm_endpoint **o
     pm_endpoint *endpoint = calloc(1, sizeof *endpoint);
     if (endpoint != NULL) {
         endpoint->rpc = rpc;
+        endpoint->armed = PM_NEVER;
+        endpoint->since = now;
         endpoint->batch_limit = PM_BATCH_MAX;
         endpoint->url = strdup(text);
         endpoint->name = write_name(&url);
@@ -188,8 +205,7 @@ static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, pm_endpoint **o
         }
         return PANICMON_ERR_NOMEM;
     }
-    endpoint->next = rpc->endpoints;
-    rpc->endpoints = endpoint;
+    TAILQ_INSERT_TAIL(&rpc->endpoints, endpoint, entry);
     *out = endpoint;
     return PANICMON_OK;
 }
@@ -238,6 +254,7 @@ panicmon_err pm_rpc_new(pm_rpc **out, pm_loop *loop, panicmon_log *log, const ch
     rpc->log = pm_log_ref(log);
     rpc->due = PM_NEVER;
     rpc->idle_ms = IDLE_MS;
+    TAILQ_INIT(&rpc->endpoints);
     *out = rpc;
     return PANICMON_OK;
 }
@@ -248,35 +265,57 @@ void pm_rpc_free(pm_rpc *rpc)
         return;
     }
     pm_rpc_cancel(rpc);
-    while (rpc->endpoints != NULL) {
-        pm_endpoint *endpoint = rpc->endpoints;
-        rpc->endpoints = endpoint->next;
-        free_endpoint(endpoint);
+    for (pm_endpoint *at; (at = TAILQ_FIRST(&rpc->endpoints)) != NULL;) {
+        TAILQ_REMOVE(&rpc->endpoints, at, entry);
+        free_endpoint(at);
     }
     while (rpc->spare != NULL) {
         free(new_call(rpc));
     }
     pm_map_free(&rpc->by_url);
+    free(rpc->dues);
     panicmon_log_free(rpc->log);
     free(rpc->component);
     free(rpc);
+}
+
+/* The endpoint of a request; on failure *err says why. */
+static panicmon_err find_endpoint(pm_rpc *rpc, const pm_request *request, int64_t now,
+                                  pm_endpoint **out, panicmon_error **err)
+{
+    pm_endpoint **route = request->route;
+    panicmon_err status = PANICMON_OK;
+    if (route != NULL && *route != NULL) {
+        *out = *route;
+        return PANICMON_OK;
+    }
+    *out = rpc->last;
+    if (*out == NULL || strcmp((*out)->url, request->target) != 0) {
+        *out = pm_map_get(&rpc->by_url, request->target);
+    }
+    if (*out == NULL) {
+        status = make_endpoint(rpc, request->target, now, out, err);
+    }
+    if (status == PANICMON_OK) {
+        rpc->last = *out;
+    }
+    if (status == PANICMON_OK && route != NULL) {
+        *route = *out;
+        (*out)->routes++;
+    }
+    return status;
 }
 
 /* Puts a request into its endpoint's list of fresh ones, or finishes it. */
 static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
 {
     panicmon_error *err = NULL;
-    panicmon_err status = PANICMON_OK;
+    pm_endpoint *endpoint = NULL;
     pm_call *call = new_call(rpc);
-    pm_endpoint *endpoint = rpc->last;
-    if (endpoint == NULL || strcmp(endpoint->url, request->target) != 0) {
-        endpoint = pm_map_get(&rpc->by_url, request->target);
-    }
+    panicmon_err status = call != NULL && pm_dues_reserve(rpc) ? PANICMON_OK : PANICMON_ERR_NOMEM;
     rpc->counts.requests++;
-    if (call == NULL) {
-        status = PANICMON_ERR_NOMEM;
-    } else if (endpoint == NULL) {
-        status = make_endpoint(rpc, request->target, &endpoint, &err);
+    if (status == PANICMON_OK) {
+        status = find_endpoint(rpc, request, now, &endpoint, &err);
     }
     if (status != PANICMON_OK) {
         free_call(rpc, call);
@@ -285,7 +324,6 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
         panicmon_error_free(err);
         return;
     }
-    rpc->last = endpoint;
     *call = (pm_call){.rpc = rpc, .request = request, .since = now};
     pm_calls_append(&endpoint->fresh, call);
     endpoint->used = now;
@@ -294,29 +332,47 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
         endpoint->next_to_send = rpc->to_send;
         rpc->to_send = endpoint;
     }
+    if (request->deadline < endpoint->armed) {
+        pm_endpoint_arm(endpoint, request->deadline);
+    }
     rpc->due = pm_earlier(rpc->due, pm_earlier(request->deadline, now + rpc->idle_ms));
 }
 
-void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count)
+void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64_t now_ms)
 {
-    int64_t now = pm_mono_ms();
     for (size_t i = 0; i < count; i++) {
-        accept_request(rpc, requests[i], now);
+        accept_request(rpc, requests[i], now_ms);
     }
     while (rpc->to_send != NULL) {
         pm_endpoint *endpoint = rpc->to_send;
         rpc->to_send = endpoint->next_to_send;
         endpoint->in_to_send = false;
-        connect_endpoint(endpoint, now);
+        if (rpc->to_send != NULL) {
+            pm_prefetch(rpc->to_send->ws);
+        }
+        connect_endpoint(endpoint, now_ms);
         pm_endpoint_send(endpoint);
     }
 }
 
-/* Finishes what is late. A connection over which nothing at all came since such a request was
- * submitted is taken for dead. */
+void pm_rpc_prefetch(const pm_endpoint *endpoint)
+{
+    pm_prefetch_all(endpoint, offsetof(pm_endpoint, url));
+}
+
+void pm_rpc_release(pm_endpoint *endpoint)
+{
+    if (endpoint != NULL) {
+        endpoint->routes--;
+    }
+}
+
+/* The first one that is due: finishes what is late. A connection over which nothing at all came
+ * since such a request was submitted is taken for dead. */
 static void expire(pm_endpoint *endpoint, int64_t now)
 {
     bool dead = false;
+    int64_t next_due = PM_NEVER;
     pm_calls late;
     pm_calls_init(&late);
     for (pm_call *call = endpoint->pending.first; call != NULL;) {
@@ -324,9 +380,12 @@ static void expire(pm_endpoint *endpoint, int64_t now)
         if (call->request->deadline <= now) {
             pm_calls_remove(&endpoint->pending, call);
             pm_calls_append(&late, call);
+        } else {
+            next_due = pm_earlier(next_due, call->request->deadline);
         }
         call = next;
     }
+    pm_dues_renew(endpoint->rpc, next_due); /* before a callback enters other times */
     if (late.first != NULL && endpoint->ws != NULL) {
         int64_t heard = pm_ws_heard(endpoint->ws); /* 0: it is still connecting */
         dead = heard != 0 && heard < late.first->since;
@@ -347,14 +406,35 @@ static void expire(pm_endpoint *endpoint, int64_t now)
     }
 }
 
-static int64_t due_of(const pm_endpoint *endpoint)
+/* Whether nothing was asked of it for so long. */
+static bool is_idle(const pm_endpoint *endpoint, int64_t now)
 {
-    int64_t due =
-        endpoint->pending.first == NULL ? endpoint->used + endpoint->rpc->idle_ms : PM_NEVER;
-    for (const pm_call *call = endpoint->pending.first; call != NULL; call = call->next) {
-        due = pm_earlier(due, call->request->deadline);
+    return endpoint->pending.first == NULL && endpoint->fresh.first == NULL &&
+           endpoint->dues == 0 && endpoint->used + endpoint->rpc->idle_ms <= now;
+}
+
+/* Closes what is idle. Using an endpoint does not move it in the list: it is looked at when it
+ * would be idle had it not been used. */
+static void close_idle(pm_rpc *rpc, int64_t now)
+{
+    pm_endpoint *endpoint;
+    while ((endpoint = TAILQ_FIRST(&rpc->endpoints)) != NULL &&
+           endpoint->since + rpc->idle_ms <= now) {
+        bool idle = is_idle(endpoint, now);
+        TAILQ_REMOVE(&rpc->endpoints, endpoint, entry);
+        if (idle && endpoint->routes == 0) {
+            (void)pm_map_remove(&rpc->by_url, endpoint->url);
+            rpc->last = NULL;
+            free_endpoint(endpoint);
+            continue;
+        }
+        if (idle) {
+            pm_endpoint_drop(endpoint);
+        }
+        bool used = endpoint->used + rpc->idle_ms > now;
+        endpoint->since = used ? endpoint->used : now;
+        TAILQ_INSERT_TAIL(&rpc->endpoints, endpoint, entry);
     }
-    return due;
 }
 
 int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
@@ -362,23 +442,13 @@ int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
     if (now_ms < rpc->due) {
         return rpc->due;
     }
-    for (pm_endpoint *at = rpc->endpoints; at != NULL; at = at->next) {
+    for (pm_endpoint *at; (at = pm_dues_first(rpc, now_ms)) != NULL;) {
         expire(at, now_ms);
     }
-    rpc->due = PM_NEVER; /* no callback runs from here on */
-    for (pm_endpoint **link = &rpc->endpoints; *link != NULL;) {
-        pm_endpoint *endpoint = *link;
-        int64_t due = due_of(endpoint);
-        if (endpoint->pending.first == NULL && due <= now_ms) {
-            (void)pm_map_remove(&rpc->by_url, endpoint->url);
-            *link = endpoint->next;
-            rpc->last = NULL;
-            free_endpoint(endpoint);
-            continue;
-        }
-        rpc->due = pm_earlier(rpc->due, due);
-        link = &endpoint->next;
-    }
+    close_idle(rpc, now_ms); /* no callback runs from here on */
+    const pm_endpoint *first = TAILQ_FIRST(&rpc->endpoints);
+    rpc->due =
+        pm_earlier(pm_dues_next(rpc), first == NULL ? PM_NEVER : first->since + rpc->idle_ms);
     return rpc->due;
 }
 
@@ -389,7 +459,9 @@ void pm_rpc_set_idle(pm_rpc *rpc, int64_t idle_ms)
 
 void pm_rpc_cancel(pm_rpc *rpc)
 {
-    for (pm_endpoint *at = rpc->endpoints; at != NULL; at = at->next) {
+    pm_endpoint *at;
+    TAILQ_FOREACH(at, &rpc->endpoints, entry)
+    {
         pm_calls canceled;
         pm_calls_init(&canceled);
         take_all(&canceled, &at->pending);

@@ -25,8 +25,13 @@ void pm_rpc_free(pm_rpc *rpc);
 /* Carries out `count` requests of kind PM_REQUEST_RPC (linked or not: taken from the array). Each
  * is finished exactly once, maybe before this returns, by its deadline at the latest as long as
  * pm_rpc_service() is called when due. An endpoint without a connection is connected first; when
- * that fails its requests finish with the reason. */
-void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count);
+ * that fails its requests finish with the reason. Where a request has a `route`, the endpoint is
+ * taken from there, or left there if it is NULL; it is good until it is released. */
+void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64_t now_ms);
+/* Says that something is soon submitted to a route's endpoint; NULL is allowed. */
+void pm_rpc_prefetch(const struct pm_endpoint *endpoint);
+/* Lets go of a route's endpoint; NULL is allowed. */
+void pm_rpc_release(struct pm_endpoint *endpoint);
 /* Does what is due (deadlines, idle connections); returns when it must be called next. */
 int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms);
 /* Closes connections that were not used for so long; five minutes when not set. */

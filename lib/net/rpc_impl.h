@@ -1,7 +1,9 @@
-/* rpc_impl.h (internal to rpc.c and rpc_frame.c): endpoints and the calls they carry out. All of
- * it belongs to the thread of the loop. */
+/* rpc_impl.h (internal to rpc.c, rpc_due.c and rpc_frame.c): endpoints and the calls they carry
+ * out. All of it belongs to the thread of the loop. */
 #ifndef PM_RPC_IMPL_H
 #define PM_RPC_IMPL_H
+
+#include <sys/queue.h>
 
 #include "base/json.h"
 #include "base/map.h"
@@ -23,38 +25,64 @@ typedef struct pm_calls {
     pm_call **end;
 } pm_calls;
 
+/* What each call touches comes first. */
 typedef struct pm_endpoint {
-    struct pm_endpoint *next;
-    struct pm_endpoint *next_to_send;
     pm_rpc *rpc;
-    char *url;
-    char *name;       /* scheme://host:port, for people */
     pm_ws *ws;        /* NULL: not connected */
     pm_calls fresh;   /* submitted, not yet sent */
     pm_calls pending; /* waiting for their replies; ids ascend */
     int64_t last_id;
+    int64_t used;  /* when something was last submitted */
+    int64_t armed; /* the earliest of its deadlines in rpc->dues; PM_NEVER: there is none */
+    struct pm_endpoint *next_to_send;
     size_t batch_limit; /* most calls in one frame that this connection takes */
     bool in_to_send;    /* of pm_rpc */
     bool worked;        /* a reply came over this connection */
-    int64_t opened;     /* when it was last tried to connect; 0: never */
-    int64_t used;       /* when something was last submitted */
-    char problem[200];  /* why the last connection ended */
+    unsigned int dues;  /* how many of rpc->dues are its own */
+    size_t routes;      /* how often it is known by those who ask it: it is not freed meanwhile */
+    char *url;
+    char *name;                     /* scheme://host:port, for people */
+    int64_t opened;                 /* when it was last tried to connect; 0: never */
+    TAILQ_ENTRY(pm_endpoint) entry; /* rpc->endpoints */
+    int64_t since;                  /* when it was put there */
+    char problem[200];              /* why the last connection ended */
 } pm_endpoint;
+
+/* A time by which an endpoint must be looked at. */
+typedef struct pm_due {
+    int64_t ms;
+    pm_endpoint *endpoint;
+} pm_due;
 
 struct pm_rpc {
     pm_loop *loop;
     panicmon_log *log;
     char *component;
     pm_map by_url;
-    pm_endpoint *endpoints;
-    pm_endpoint *last;    /* the one used last: the next is often the same */
-    pm_endpoint *to_send; /* those that got calls inside pm_rpc_submit() */
-    pm_call *spare;       /* calls to be used again, linked by `next` */
+    TAILQ_HEAD(, pm_endpoint) endpoints; /* in order of when to see whether they are idle */
+    pm_endpoint *last;                   /* the one used last: the next is often the same */
+    pm_endpoint *to_send;                /* those that got calls inside pm_rpc_submit() */
+    pm_call *spare;                      /* calls to be used again, linked by `next` */
     size_t spare_count;
     pm_rpc_counts counts;
     int64_t idle_ms;
-    int64_t due; /* no deadline is before this */
+    int64_t due;  /* no deadline is before this */
+    pm_due *dues; /* a heap, the earliest first */
+    size_t due_count;
+    size_t due_size;
 };
+
+/* ---- rpc_due.c ---- */
+/* Makes room for one more due time; false without memory. */
+bool pm_dues_reserve(pm_rpc *rpc);
+/* Has the endpoint looked at by `ms`, for which there is room. */
+void pm_endpoint_arm(pm_endpoint *endpoint, int64_t ms);
+/* The endpoint to be looked at by `now`; NULL: none yet. */
+pm_endpoint *pm_dues_first(pm_rpc *rpc, int64_t now);
+/* That one was looked at: it is to be by `ms` again, or not (PM_NEVER). */
+void pm_dues_renew(pm_rpc *rpc, int64_t ms);
+/* When the first one is due; PM_NEVER: none. */
+int64_t pm_dues_next(const pm_rpc *rpc);
 
 /* ---- rpc.c ---- */
 void pm_calls_init(pm_calls *calls);

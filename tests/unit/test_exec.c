@@ -168,6 +168,44 @@ START_TEST(a_hung_monitor_goes_when_it_is_removed)
 }
 END_TEST
 
+/* Removed while their requests are under way, each to a node of its own, they go at once; what they
+ * asked for ends later: by its deadline, or with the runtime. _i: which of the two. */
+START_TEST(requests_outlive_who_asked)
+{
+    const char *const pairs[] = {"round.deadline", _i == 0 ? "0.5" : "30", NULL};
+    peer *nodes = peer_start(lab_node, NULL, NULL, NULL);
+    peer *mute = peer_start(peer_idle, NULL, NULL, NULL);
+    lab at = lab_open("events", pairs);
+    pm_buf json = {0};
+    pm_buf none = {0};
+    for (int i = 0; i < 10; i++) {
+        pm_buf_format(&json,
+                      "%s\"p%d\": {\"number\": 5, \"method\": \"hang\", \"period\": 60000, "
+                      "\"url\": \"%s://127.0.0.1:%d/%d\"}",
+                      i == 0 ? "{" : ", ", i, i % 2 == 0 ? "ws" : "http",
+                      peer_port(i % 2 == 0 ? nodes : mute), i);
+    }
+    pm_buf_char(&json, '}');
+    lab_add_probes(&none, 50, 1, 0, ", \"url\": \"\"");
+    pm_buf_char(&none, '}');
+    lab_apply(&at, &json);
+    while (peer_count(nodes) < 5 || peer_count(mute) < 5) {
+        usleep(1000);
+    }
+    usleep(20000); /* what they ask leaves once they are connected */
+    lab_apply(&at, &none);
+    while (lab_figure(&at, "monitors_running") > 1) {
+        usleep(1000);
+    }
+    usleep(_i == 0 ? 700000 : 1000);
+    lab_close(&at);
+    peer_stop(nodes);
+    peer_stop(mute);
+    pm_buf_free(&json);
+    pm_buf_free(&none);
+}
+END_TEST
+
 START_TEST(a_changed_config_holds_from_the_next_round_on)
 {
     peer *server = peer_start(lab_node, NULL, NULL, NULL);
@@ -376,6 +414,7 @@ int main(void)
     tcase_add_test(events, calls_that_must_be_alone_are_not_shared);
     tcase_add_test(events, tasks_of_an_endpoint_share_a_loop);
     tcase_add_test(events, a_slow_step_is_named);
+    tcase_add_loop_test(events, requests_outlive_who_asked, 0, 2);
     tcase_add_test(events, every_executor_has_a_setting);
     suite_add_tcase(suite, each);
     suite_add_tcase(suite, many);

@@ -94,7 +94,7 @@ static void add_echoes(rig *r, int n, int64_t timeout_ms)
 static void carry_out(rig *r, size_t from)
 {
     int64_t until = pm_mono_ms() + 20000;
-    pm_rpc_submit(r->rpc, r->list + from, r->count - from);
+    pm_rpc_submit(r->rpc, r->list + from, r->count - from, pm_mono_ms());
     while (r->done < r->count) {
         int64_t due = pm_rpc_service(r->rpc, pm_mono_ms());
         ck_assert_int_lt(pm_mono_ms(), until);
@@ -651,10 +651,10 @@ START_TEST(cancel_and_free_finish_everything_once)
     rig *r = rig_new(silent);
     int64_t began = pm_mono_ms();
     add_echoes(r, 4, 60000);
-    pm_rpc_submit(r->rpc, r->list, 2);
+    pm_rpc_submit(r->rpc, r->list, 2, pm_mono_ms());
     pm_rpc_cancel(r->rpc); /* still connecting */
     ck_assert_uint_eq(r->done, 2);
-    pm_rpc_submit(r->rpc, r->list + 2, 2);
+    pm_rpc_submit(r->rpc, r->list + 2, 2, pm_mono_ms());
     pm_loop_wait(r->loop, pm_mono_ms() + 100);
     pm_loop_wait(r->loop, pm_mono_ms() + 20);
     pm_rpc_free(r->rpc);
@@ -672,13 +672,50 @@ START_TEST(connections_survive_a_cancel)
     add_echoes(r, 2, 5000);
     carry_out(r, 0);
     add_echoes(r, 2, 5000);
-    pm_rpc_submit(r->rpc, r->list + 2, 2);
+    pm_rpc_submit(r->rpc, r->list + 2, 2, pm_mono_ms());
     pm_rpc_cancel(r->rpc);
     expect_all(r, 2, PANICMON_ERR_CANCELED, "");
     add_echoes(r, 2, 5000); /* the late replies to the canceled ones are not theirs */
     carry_out(r, 4);
     expect_echoes(r, 4);
     ck_assert_int_eq(pm_rpc_get_counts(r->rpc)->connects, 1);
+    rig_free(r);
+}
+END_TEST
+
+static void deaf(peer_conn *conn)
+{
+    if (peer_upgrade(conn)) {
+        peer_idle(conn);
+    }
+}
+
+/* Some are asked again with an earlier deadline than they had, which then comes first. */
+START_TEST(many_endpoints_keep_their_deadlines)
+{
+    enum { ENDPOINTS = 60 };
+    rig *r = rig_new(deaf);
+    char base[sizeof r->url];
+    int64_t began = pm_mono_ms();
+    memcpy(base, r->url, sizeof base);
+    for (int i = 0; i < ENDPOINTS + ENDPOINTS / 2; i++) {
+        (void)snprintf(r->url, sizeof r->url, "%.100s%d", base, i % ENDPOINTS);
+        (void)add_call(r, "echo", "[]", i < ENDPOINTS ? 300 + i * 37 % 200 : 50 + i * 41 % 200);
+    }
+    pm_rpc_submit(r->rpc, r->list, r->count, began);
+    for (int64_t now = pm_mono_ms(); r->done < r->count; now = pm_mono_ms()) {
+        int64_t due = pm_rpc_service(r->rpc, now);
+        ck_assert_int_lt(now - began, 20000);
+        for (size_t i = 0; i < r->count; i++) {
+            ck_assert(r->calls[i].done || r->calls[i].deadline > now);
+            ck_assert(r->calls[i].done || due <= r->calls[i].deadline);
+            ck_assert(!r->calls[i].done || r->calls[i].deadline <= now ||
+                      r->calls[i].status == PANICMON_ERR_WS);
+        }
+        if (r->done < r->count) {
+            pm_loop_wait(r->loop, due);
+        }
+    }
     rig_free(r);
 }
 END_TEST
@@ -750,6 +787,7 @@ int main(void)
     tcase_add_test(tests, a_url_that_is_none_is_refused);
     tcase_add_test(tests, cancel_and_free_finish_everything_once);
     tcase_add_test(tests, connections_survive_a_cancel);
+    tcase_add_test(tests, many_endpoints_keep_their_deadlines);
     tcase_add_test(tests, an_idle_endpoint_is_forgotten);
     tcase_add_test(tests, no_descriptor_is_left);
     suite_add_tcase(suite, tests);
