@@ -19,6 +19,7 @@ typedef enum pm_scan_set {
     PM_SCAN_SPECIAL, /* what does not stand for itself in a JSON string, and all that is no ASCII */
     PM_SCAN_QUOTE,   /* quotes and backslashes */
     PM_SCAN_BRACKET, /* quotes and the brackets of JSON */
+    PM_SCAN_WIDE,    /* what is no ASCII */
 } pm_scan_set;
 
 PM_INLINE bool pm_scan_has(pm_scan_set set, char c)
@@ -28,6 +29,8 @@ PM_INLINE bool pm_scan_has(pm_scan_set set, char c)
         return c == '"' || c == '\\' || (unsigned char)c < 0x20 || (unsigned char)c >= 0x80;
     case PM_SCAN_QUOTE:
         return c == '"' || c == '\\';
+    case PM_SCAN_WIDE:
+        return (unsigned char)c >= 0x80;
     default:
         return c == '"' || (c | 0x20) == '{' || (c | 0x20) == '}';
     }
@@ -39,6 +42,9 @@ PM_INLINE bool pm_scan_has8(pm_scan_set set, const char *at)
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t word;
     memcpy(&word, at, sizeof word);
+    if (set == PM_SCAN_WIDE) {
+        return (word & ones * 0x80) != 0;
+    }
     uint64_t quote = word ^ ones * '"';
     uint64_t found = (quote - ones) & ~quote;
     if (set == PM_SCAN_BRACKET) {
@@ -58,6 +64,9 @@ PM_INLINE bool pm_scan_has8(pm_scan_set set, const char *at)
 PM_INLINE unsigned pm_scan_bits16(pm_scan_set set, const char *at)
 {
     __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
+    if (set == PM_SCAN_WIDE) {
+        return (unsigned)_mm_movemask_epi8(block);
+    }
     __m128i found = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
     if (set == PM_SCAN_BRACKET) { /* [ and { are a bit apart, ] and } too */
         block = _mm_or_si128(block, _mm_set1_epi8(0x20));

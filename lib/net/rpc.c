@@ -273,6 +273,7 @@ void pm_rpc_free(pm_rpc *rpc)
         free(new_call(rpc));
     }
     pm_map_free(&rpc->by_url);
+    pm_buf_free(&rpc->frame);
     free(rpc->dues);
     panicmon_log_free(rpc->log);
     free(rpc->component);

@@ -18,6 +18,8 @@
 #define ERROR_TEXT_MAX 500
 /* Bytes of a call but for its method and params. */
 #define CALL_FRAME 64
+/* The memory of a frame that grew larger is given back. */
+#define FRAME_KEEP 16384
 /* Messages of one frame that are taken apart while it is checked; the others of a longer batch
  * afterwards. */
 #define REPLIES_NOTED 32
@@ -58,10 +60,10 @@ static void reserve_frame(pm_buf *frame, const pm_endpoint *endpoint, size_t cou
 static void send_frame(pm_endpoint *endpoint, size_t count)
 {
     pm_rpc *rpc = endpoint->rpc;
-    pm_buf frame = {0};
+    pm_buf *frame = &rpc->frame;
     pm_calls sent;
     pm_calls_init(&sent);
-    reserve_frame(&frame, endpoint, count);
+    reserve_frame(frame, endpoint, count);
     int64_t batch = count > 1 ? endpoint->last_id + 1 : 0;
     for (size_t i = 0; i < count; i++) {
         pm_call *call = endpoint->fresh.first;
@@ -70,18 +72,23 @@ static void send_frame(pm_endpoint *endpoint, size_t count)
         call->id = ++endpoint->last_id;
         call->batch = batch;
         if (batch != 0) {
-            pm_buf_char(&frame, i == 0 ? '[' : ',');
+            pm_buf_char(frame, i == 0 ? '[' : ',');
         }
-        write_call(&frame, call);
+        write_call(frame, call);
     }
     if (batch != 0) {
-        pm_buf_char(&frame, ']');
+        pm_buf_char(frame, ']');
     }
-    size_t len = frame.len;
-    panicmon_err status = pm_ws_send(endpoint->ws, &frame);
+    panicmon_err status =
+        frame->failed ? PANICMON_ERR_NOMEM : pm_ws_send(endpoint->ws, frame->data, frame->len);
     if (status == PANICMON_OK) {
         rpc->counts.frames_out++;
-        rpc->counts.bytes_out += (int64_t)len;
+        rpc->counts.bytes_out += (int64_t)frame->len;
+    }
+    if (frame->cap > FRAME_KEEP) {
+        pm_buf_free(frame);
+    } else {
+        pm_buf_clear(frame);
     }
     while (sent.first != NULL) {
         pm_call *call = sent.first;

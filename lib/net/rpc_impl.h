@@ -64,6 +64,7 @@ struct pm_rpc {
     pm_endpoint *to_send;                /* those that got calls inside pm_rpc_submit() */
     pm_call *spare;                      /* calls to be used again, linked by `next` */
     size_t spare_count;
+    pm_buf frame; /* being written */
     pm_rpc_counts counts;
     int64_t idle_ms;
     int64_t due;  /* no deadline is before this */

@@ -545,12 +545,12 @@ void pm_carrier_want_write(pm_ws *ws)
     }
 }
 
-bool pm_carrier_send(pm_ws *ws, pm_buf *text)
+bool pm_carrier_send(pm_ws *ws, char *text, size_t len)
 {
     if (ws->plain == NULL) {
         return false;
     }
-    pm_wire_send(ws, text->data, text->len);
+    pm_wire_send(ws, text, len);
     return true;
 }
 

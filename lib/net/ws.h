@@ -66,9 +66,9 @@ typedef struct pm_ws_events {
 
 panicmon_err pm_ws_open(pm_ws **out, pm_loop *loop, const char *url, const pm_ws_events *events,
                         void *user);
-/* Queues one text message, also before it is open; takes the content of `text` over, also on
- * failure. ERR_STATE: the connection is over. */
-panicmon_err pm_ws_send(pm_ws *ws, pm_buf *text);
+/* Sends one text message, or queues it, also before it is open. The text is the caller's again when
+ * this returns, but it may have been written over. ERR_STATE: the connection is over. */
+panicmon_err pm_ws_send(pm_ws *ws, char *text, size_t len);
 /* When data last came from the peer, pm_mono_ms(); 0: never was open. */
 int64_t pm_ws_heard(const pm_ws *ws);
 /* Closes (if open) and frees; no callback follows. Allowed inside its callbacks. NULL allowed. */

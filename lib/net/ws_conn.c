@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/scan.h"
 #include "base/utf8.h"
 
 /* An address gets its share of the time that is left, but at least this much. */
@@ -308,17 +309,11 @@ void pm_conn_opened(pm_ws *ws)
 
 /* ---- open ---- */
 
-/* Most of what nodes say is ASCII: eight bytes at a time. */
+/* Most of what nodes say is ASCII. */
 static bool is_utf8(const char *text, size_t len)
 {
-    size_t at = 0;
-    for (uint64_t word; len - at >= sizeof word; at += sizeof word) {
-        memcpy(&word, text + at, sizeof word);
-        if ((word & 0x8080808080808080u) != 0) {
-            break;
-        }
-    }
-    return pm_utf8_valid(text + at, len - at);
+    const char *wide = pm_scan(PM_SCAN_WIDE, text, text, text + len);
+    return pm_utf8_valid(wide, len - (size_t)(wide - text));
 }
 
 static void deliver(pm_ws *ws, const char *text, size_t len)
@@ -397,32 +392,34 @@ void pm_conn_refuse(pm_ws *ws, panicmon_err why, const char *problem)
     }
 }
 
-panicmon_err pm_ws_send(pm_ws *ws, pm_buf *text)
+static panicmon_err queue_text(pm_ws *ws, const char *text, size_t len)
 {
-    panicmon_err status = PANICMON_ERR_NOMEM;
-    ws_out *out = NULL;
+    ws_out *out = malloc(sizeof *out + pm_carrier_headroom + len);
+    if (out == NULL) {
+        return PANICMON_ERR_NOMEM;
+    }
+    out->next = NULL;
+    out->len = len;
+    if (len > 0) {
+        memcpy(out->bytes + pm_carrier_headroom, text, len);
+    }
+    *(ws->first == NULL ? &ws->first : &ws->last->next) = out;
+    ws->last = out;
+    if (ws->state == WS_OPEN) {
+        pm_carrier_want_write(ws);
+    }
+    return PANICMON_OK;
+}
+
+panicmon_err pm_ws_send(pm_ws *ws, char *text, size_t len)
+{
     if (ws->state == WS_ENDING || ws->state == WS_CLOSED) {
-        status = PANICMON_ERR_STATE;
-    } else if (!text->failed && ws->state == WS_OPEN && pm_carrier_send(ws, text)) {
-        status = PANICMON_OK;
-    } else if (!text->failed) {
-        out = malloc(sizeof *out + pm_carrier_headroom + text->len);
+        return PANICMON_ERR_STATE;
     }
-    if (out != NULL) {
-        out->next = NULL;
-        out->len = text->len;
-        if (text->len > 0) {
-            memcpy(out->bytes + pm_carrier_headroom, text->data, text->len);
-        }
-        *(ws->first == NULL ? &ws->first : &ws->last->next) = out;
-        ws->last = out;
-        if (ws->state == WS_OPEN) {
-            pm_carrier_want_write(ws);
-        }
-        status = PANICMON_OK;
+    if (ws->state == WS_OPEN && pm_carrier_send(ws, text, len)) {
+        return PANICMON_OK;
     }
-    pm_buf_free(text);
-    return status;
+    return queue_text(ws, text, len);
 }
 
 int64_t pm_ws_heard(const pm_ws *ws)

@@ -113,7 +113,7 @@ bool pm_carrier_connect(pm_ws *ws, const char *address);
 void pm_carrier_want_write(pm_ws *ws);
 /* Sends a text of an open connection at once, or keeps it; it may be written to. False: this
  * connection has a queue. */
-bool pm_carrier_send(pm_ws *ws, pm_buf *text);
+bool pm_carrier_send(pm_ws *ws, char *text, size_t len);
 /* Cuts the wire at once, without a word to the peer; no call about it follows. */
 void pm_carrier_drop(pm_ws *ws);
 

@@ -142,7 +142,7 @@ class Lab:
         if approach == "processes":
             made["executor"] = "threads"
         if self.broker:
-            shared = approach in ("threads-shared", "queue", "events")
+            shared = approach in ("threads-shared", "queue")
             made["broker.url"] = self.broker.url
             made["broker.publisher"] = "shared" if shared else "own"
         for pair in self.options.set:
