@@ -199,6 +199,7 @@ static panicmon_monitor *monitor_make(panicmon_runtime *runtime, const char *key
     pm_cond_init(&monitor->stopped);
     monitor->runtime = runtime;
     monitor->round.log = runtime->log;
+    monitor->round.pool = &runtime->bundles;
     monitor->strategy = pm_strategy_ref(strategy);
     monitor->key = strdup(key);
     monitor->id = strdup(id);

@@ -13,11 +13,9 @@
 /* Bytes of a heartbeat but for the name, and room to format in. */
 #define HEARTBEAT_USUAL 200
 #define WAIT_MAX_MS     60000
-/* Memory for the requests of a step: enough for most, and the most taken in advance because of a
- * larger one. */
-#define BUNDLE_USUAL 2000
-#define BUNDLE_MAX   16000
-#define ITEMS_USUAL  8
+/* The most memory taken in advance for a step because one before needed it. */
+#define BUNDLE_MAX  16000
+#define ITEMS_USUAL 8
 
 /* Frees what its requests hold; those that are kept are not ours any more. */
 static void clear_requests(panicmon_round *round, pm_request_list *list)
@@ -30,7 +28,7 @@ static void clear_requests(panicmon_round *round, pm_request_list *list)
     if (list->bundle != NULL && list->bundle->more != NULL) {
         size_t size = pm_bundle_size(list->bundle);
         size = size > BUNDLE_MAX ? BUNDLE_MAX : size;
-        round->room = size > round->room ? size : round->room;
+        round->room = size > round->room ? (uint16_t)size : round->room;
     }
 }
 
@@ -93,7 +91,7 @@ static char *copy(const char *text)
 /* Of the list's own memory. */
 static void *take(panicmon_round *round, size_t size)
 {
-    return pm_bundle_take(&round->asked.bundle, size, round->room > 0 ? round->room : BUNDLE_USUAL);
+    return pm_bundle_take(&round->asked.bundle, round->pool, size, round->room);
 }
 
 static bool make_room(panicmon_round *round)

@@ -23,12 +23,13 @@ struct panicmon_round {
     pm_request_list asked; /* by the step that runs */
     pm_request_list got;   /* replies to the step before */
     uint32_t step;
-    bool failed;         /* panicmon_round_fail() was called */
-    int64_t step_ms;     /* when the step began; 0: steps may take long, so look at the clock */
-    int64_t wall_ms;     /* when the round began */
-    int64_t began_ms;    /* the same on the monotonic clock */
-    int64_t deadline_ms; /* when all must be over */
-    size_t room;         /* bytes that the largest step of the rounds so far took; 0: the usual */
+    uint16_t room;        /* bytes that the largest step of the rounds so far took; 0: the usual */
+    bool failed;          /* panicmon_round_fail() was called */
+    int64_t step_ms;      /* when the step began; 0: steps may take long, so look at the clock */
+    int64_t wall_ms;      /* when the round began */
+    int64_t began_ms;     /* the same on the monotonic clock */
+    int64_t deadline_ms;  /* when all must be over */
+    pm_bundle_pool *pool; /* of its requests' memory; NULL: none */
     const char *name;
     panicmon_log *log;
     pm_buf failure; /* the message of panicmon_round_fail() */

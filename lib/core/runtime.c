@@ -69,6 +69,7 @@ panicmon_err panicmon_runtime_new(panicmon_runtime **out, panicmon_registry *reg
     }
     (void)pthread_mutex_init(&runtime->lock, NULL);
     (void)pthread_mutex_init(&runtime->hook_lock, NULL);
+    pm_bundle_pool_init(&runtime->bundles);
     pm_cond_init(&runtime->changed);
     pm_cond_init(&runtime->errand_came);
     atomic_init(&runtime->phase, PM_NEW);
@@ -401,6 +402,7 @@ void panicmon_runtime_free(panicmon_runtime *runtime)
     if (runtime->stop_fd >= 0) {
         (void)close(runtime->stop_fd);
     }
+    pm_bundle_pool_free(&runtime->bundles);
     (void)pthread_mutex_destroy(&runtime->hook_lock);
     (void)pthread_cond_destroy(&runtime->errand_came);
     (void)pthread_cond_destroy(&runtime->changed);

@@ -34,6 +34,7 @@ struct panicmon_runtime {
     int64_t rounds; /* 0: no end */
     pid_t pid;
     pm_figures figures;
+    pm_bundle_pool bundles;         /* memory of the monitors' requests */
     atomic_int_fast64_t identities; /* names and sources that monitors took so far */
 
     int stop_fd; /* eventfd: readable once a stop was asked for */

@@ -117,8 +117,9 @@ void pm_parcel_deliver(pm_parcel *parcel)
         if (parcel->waiters == NULL) { /* nobody else needs the body */
             request->out = wire->out;
             wire->out = (pm_buf){0};
-        } else if (wire->out.len > 0) {
-            pm_buf_add(&request->out, wire->out.data, wire->out.len);
+        } else if (wire->out.len > 0 &&
+                   !pm_request_set_out(request, wire->out.data, wire->out.len)) {
+            request->out.failed = true;
         }
         if (request->out.failed) {
             status = PANICMON_ERR_NOMEM;

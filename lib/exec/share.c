@@ -196,7 +196,7 @@ static void advance(pm_share *share, endpoint *to)
 static void send_again(pm_share *share, pm_request *wire)
 {
     free(wire->message);
-    pm_buf_clear(&wire->out);
+    pm_request_drop_out(wire);
     wire->message = NULL;
     wire->done = false;
     put_out(share, wire);
@@ -320,9 +320,8 @@ static bool answer_from_cache(pm_share *share, pm_request *request, uint64_t has
     if (known == NULL) {
         return false;
     }
-    pm_buf_add(&request->out, known, len);
+    bool whole = pm_request_set_out(request, known, len);
     atomic_fetch_add(&share->figures->cache_hits, 1);
-    bool whole = !request->out.failed;
     pm_request_finish(request, whole ? PANICMON_OK : PANICMON_ERR_NOMEM, 0, NULL);
     return true;
 }

@@ -11,7 +11,7 @@
 #include "base/thread.h"
 
 #define COMPONENT "broker"
-/* Blocks of messages that a lane keeps for later. */
+/* Messages of each usual size whose memory a lane keeps for later. */
 #define SPARE_MAX 64
 
 void pm_outbox_unlock(pm_outbox *outbox)
@@ -285,28 +285,42 @@ static const char *put(char **at, const char *text, size_t len)
     return start;
 }
 
-static pm_entry *take_block(pm_lane *lane, size_t size)
+static const size_t block_sizes[PM_ENTRY_BLOCKS] = {512, 2048};
+
+/* -1: it is none of the usual sizes, or would waste too much of one. */
+static int block_of(size_t size)
 {
-    bool usual = lane != NULL && size > PM_ENTRY_USUAL / 2 && size <= PM_ENTRY_USUAL;
-    pm_entry *entry = usual ? lane->spare : NULL;
-    if (entry == NULL) {
-        entry = malloc(usual ? PM_ENTRY_USUAL : size);
+    for (int i = 0; i < PM_ENTRY_BLOCKS; i++) {
+        if (size <= block_sizes[i]) {
+            return size > block_sizes[i] / 2 ? i : -1;
+        }
+    }
+    return -1;
+}
+
+static pm_entry *take_memory(pm_lane *lane, size_t size)
+{
+    int block = lane == NULL ? -1 : block_of(size);
+    pm_entry *entry = block < 0 ? NULL : lane->spare[block];
+    if (entry != NULL) {
+        lane->spare[block] = entry->next;
+        lane->spare_count[block]--;
     } else {
-        lane->spare = entry->next;
-        lane->spare_count--;
+        entry = malloc(block < 0 ? size : block_sizes[block]);
     }
     if (entry != NULL) {
-        *entry = (pm_entry){.size = size, .usual = usual};
+        *entry = (pm_entry){.size = size, .block = block};
     }
     return entry;
 }
 
 void pm_entry_give_back(pm_lane *lane, pm_entry *entry)
 {
-    if (lane != NULL && entry != NULL && entry->usual && lane->spare_count < SPARE_MAX) {
-        entry->next = lane->spare;
-        lane->spare = entry;
-        lane->spare_count++;
+    int block = lane == NULL || entry == NULL ? -1 : entry->block;
+    if (block >= 0 && lane->spare_count[block] < SPARE_MAX) {
+        entry->next = lane->spare[block];
+        lane->spare[block] = entry;
+        lane->spare_count[block]++;
     } else {
         free(entry);
     }
@@ -314,12 +328,14 @@ void pm_entry_give_back(pm_lane *lane, pm_entry *entry)
 
 void pm_lane_drop_spare(pm_lane *lane)
 {
-    while (lane->spare != NULL) {
-        pm_entry *entry = lane->spare;
-        lane->spare = entry->next;
-        free(entry);
+    for (size_t i = 0; i < PM_ENTRY_BLOCKS; i++) {
+        while (lane->spare[i] != NULL) {
+            pm_entry *entry = lane->spare[i];
+            lane->spare[i] = entry->next;
+            free(entry);
+        }
+        lane->spare_count[i] = 0;
     }
-    lane->spare_count = 0;
 }
 
 pm_entry *pm_entry_make(const pm_outbox *outbox, pm_lane *lane, const char *exchange,
@@ -333,7 +349,7 @@ pm_entry *pm_entry_make(const pm_outbox *outbox, pm_lane *lane, const char *exch
         pm_newest_name(&about, routing_key, body, len);
     }
     size_t size = sizeof(pm_entry) + exchange_len + key_len + len + about.len + 4;
-    pm_entry *entry = about.failed ? NULL : take_block(lane, size);
+    pm_entry *entry = about.failed ? NULL : take_memory(lane, size);
     if (entry == NULL) {
         pm_buf_free(&about);
         return NULL;

@@ -13,6 +13,10 @@
  * so their blocks are used again. */
 #define PM_ENTRY_USUAL 2048
 
+/* How many usual sizes there are: most heartbeats have one, most samples another. malloc is slow
+ * where many of a size come and go at once, so memory of those is used again. */
+#define PM_ENTRY_BLOCKS 2
+
 /* One message, in one allocation with its texts. */
 typedef struct pm_entry {
     pm_message out;         /* first: what pm_port_take() gives */
@@ -29,7 +33,7 @@ typedef struct pm_entry {
     int64_t sent_ms;
     int64_t not_before; /* after a nack */
     size_t size;
-    bool usual; /* its block has PM_ENTRY_USUAL bytes */
+    int block; /* which of the usual sizes its memory has; -1: none */
     unsigned tries;
     bool in_flight;
     bool returned;
@@ -61,9 +65,10 @@ struct pm_lane {
     size_t count;
     size_t in_flight;
     size_t with_request;
-    int64_t due;     /* no request of it has an earlier deadline */
-    pm_entry *spare; /* blocks to be used again; of its channel's thread, without the lock */
-    size_t spare_count;
+    int64_t due; /* no request of it has an earlier deadline */
+    /* memory to be used again, by size; of its channel's thread, without the lock */
+    pm_entry *spare[PM_ENTRY_BLOCKS];
+    size_t spare_count[PM_ENTRY_BLOCKS];
 };
 
 struct pm_port {

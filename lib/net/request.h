@@ -3,7 +3,9 @@
 #ifndef PM_REQUEST_H
 #define PM_REQUEST_H
 
+#include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <panicmon/error.h>
@@ -29,7 +31,8 @@ typedef struct pm_bundle pm_bundle;
 struct pm_request {
     pm_request_kind kind;
     uint32_t flags;
-    bool inlined; /* target, name and in lie in the request's own block of memory */
+    bool inlined;     /* target, name and in lie in the request's own block of memory */
+    bool out_inlined; /* and so does out */
     bool done;
     bool kept; /* it outlives its round: pm_request_keep() */
     panicmon_err status;
@@ -57,21 +60,41 @@ struct pm_request {
 
 /* Sets the outcome and calls on_done. `message` is copied and may be NULL. Once per request. */
 void pm_request_finish(pm_request *request, panicmon_err status, int64_t code, const char *message);
+/* Makes a text the body of the reply, a copy of it; what there was before goes. False without
+ * memory. */
+bool pm_request_set_out(pm_request *request, const char *text, size_t len);
+/* The reply has no body any more. */
+void pm_request_drop_out(pm_request *request);
 /* Frees what a request holds, not the request. */
 void pm_request_clear(pm_request *request);
+
+/* Blocks of bundles to be used again: malloc is slow with their size when many come and go at once.
+ * Shared by all threads, and outlives the bundles. */
+typedef struct pm_bundle_pool {
+    pthread_mutex_t lock;
+    pm_bundle *spare; /* linked by `more` */
+    size_t count;
+} pm_bundle_pool;
+
+void pm_bundle_pool_init(pm_bundle_pool *pool);
+void pm_bundle_pool_free(pm_bundle_pool *pool);
 
 /* Memory for requests that are made together and go together: a list of blocks, freed at once when
  * the last who holds it lets go. NULL is an empty one. */
 struct pm_bundle {
-    pm_bundle *more; /* further blocks, the latest first */
+    _Alignas(max_align_t) pm_bundle *more; /* further blocks, the latest first */
+    pm_bundle_pool *pool;                  /* NULL: none */
     size_t size;
     size_t used;
     size_t holders; /* of the first block: its maker, and requests that are kept */
 };
 
-/* Takes memory, aligned for all but not set; a new block has `usual` bytes at least. NULL without
+/* Bytes of a block that is used again, beside its head; others are made as large as asked for. */
+#define PM_BUNDLE_USUAL 4000
+
+/* Takes memory, aligned for all but not set; a new block has `least` bytes at least. NULL without
  * memory. */
-void *pm_bundle_take(pm_bundle **bundle, size_t size, size_t usual);
+void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size, size_t least);
 /* Bytes of all its blocks. */
 size_t pm_bundle_size(const pm_bundle *bundle);
 /* Makes it empty to be used again if it is one block that nobody else holds; else lets go of it. */

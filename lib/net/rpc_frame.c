@@ -205,15 +205,10 @@ static void finish_with_reply(pm_call *call, const reply *got)
         finish_with_error(call, got->error);
     } else if (got->result.text == NULL) {
         pm_call_finish(call, PANICMON_ERR_PROTOCOL, 0, "a reply without result");
+    } else if (!pm_request_set_out(call->request, got->result.text, got->result.len)) {
+        pm_call_finish(call, PANICMON_ERR_NOMEM, 0, "out of memory for a reply");
     } else {
-        pm_buf *out = &call->request->out;
-        pm_buf_clear(out);
-        pm_buf_add(out, got->result.text, got->result.len);
-        if (out->failed) {
-            pm_call_finish(call, PANICMON_ERR_NOMEM, 0, "out of memory for a reply");
-        } else {
-            pm_call_finish(call, PANICMON_OK, 0, NULL);
-        }
+        pm_call_finish(call, PANICMON_OK, 0, NULL);
     }
 }
 
