@@ -11,6 +11,7 @@ static inline void pm_prefetch(const void *at)
 {
 #if defined(__GNUC__)
     __builtin_prefetch(at);
+    __asm__ volatile("" : : "r"(at)); /* else a function that does nothing else is left out */
 #else
     (void)at;
 #endif

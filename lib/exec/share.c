@@ -22,8 +22,8 @@
 
 typedef struct endpoint {
     pm_share *share;
-    struct pm_endpoint *route; /* the same at the pm_rpc; NULL: not known yet */
-    const void *asker;         /* who used it first */
+    struct pm_rpc_endpoint *route; /* the same at the pm_rpc; NULL: not known yet */
+    const void *asker;             /* who used it first */
     size_t in_flight;
     pm_request *waiting; /* calls that have to wait, the oldest first */
     pm_request **waiting_end;

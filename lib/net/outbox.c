@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -305,6 +306,7 @@ static pm_entry *take_memory(pm_lane *lane, size_t size)
     if (entry != NULL) {
         lane->spare[block] = entry->next;
         lane->spare_count[block]--;
+        pm_prefetch_all(entry->next, sizeof *entry); /* for the next one */
     } else {
         entry = malloc(block < 0 ? size : block_sizes[block]);
     }

@@ -27,6 +27,15 @@ typedef enum pm_request_kind {
 typedef struct pm_request pm_request;
 typedef struct pm_bundle pm_bundle;
 
+/* A request on its way to a JSON-RPC peer: what pm_rpc knows of it. */
+typedef struct pm_rpc_call {
+    struct pm_rpc_call *next;
+    struct pm_rpc_call **link;
+    int64_t id;
+    int64_t batch; /* the id of the first call in its batch; 0: it went alone */
+    int64_t since; /* pm_mono_ms(), when it was submitted */
+} pm_rpc_call;
+
 /* What is touched together lies together: what it takes to carry it out and to tell who asked. */
 struct pm_request {
     pm_request_kind kind;
@@ -47,7 +56,8 @@ struct pm_request {
     pm_request *next;
     void *carrier;
     void (*then)(pm_request *request); /* the asker's on_done */
-    struct pm_endpoint **route; /* rpc: where its endpoint is known by those who ask it often */
+    struct pm_rpc_endpoint **route; /* rpc: where its endpoint is known by those who ask it often */
+    pm_rpc_call call;               /* rpc */
 
     /* the outcome, valid once done, with `status` */
     pm_buf out;    /* rpc: the raw text of `result`; http: the body; load: the value */

@@ -18,10 +18,8 @@
 #define IDLE_MS 300000
 /* A connection that never gave a reply is not tried again sooner. */
 #define RETRY_MS 500
-/* Calls kept for later. */
-#define SPARE_MAX 1024
-/* More answers than this seldom come in one message. */
-#define PREFETCH_MAX 8
+/* Bytes of requests that are seldom more for one message. */
+#define PREFETCH_SIZE (6 * sizeof(pm_request))
 
 /* ---- calls ---- */
 
@@ -31,7 +29,7 @@ void pm_calls_init(pm_calls *calls)
     calls->end = &calls->first;
 }
 
-void pm_calls_append(pm_calls *calls, pm_call *call)
+void pm_calls_append(pm_calls *calls, pm_rpc_call *call)
 {
     call->next = NULL;
     call->link = calls->end;
@@ -39,7 +37,7 @@ void pm_calls_append(pm_calls *calls, pm_call *call)
     calls->end = &call->next;
 }
 
-void pm_calls_remove(pm_calls *calls, pm_call *call)
+void pm_calls_remove(pm_calls *calls, pm_rpc_call *call)
 {
     if (calls->first == call) { /* the same as below, for readers without aliases */
         calls->first = call->next;
@@ -57,45 +55,21 @@ void pm_calls_remove(pm_calls *calls, pm_call *call)
 static void take_all(pm_calls *to, pm_calls *from)
 {
     while (from->first != NULL) {
-        pm_call *call = from->first;
+        pm_rpc_call *call = from->first;
         pm_calls_remove(from, call);
         pm_calls_append(to, call);
     }
 }
 
-static pm_call *new_call(pm_rpc *rpc)
+void pm_call_finish(pm_rpc_call *call, panicmon_err status, int64_t code, const char *message)
 {
-    pm_call *call = rpc->spare;
-    if (call == NULL) {
-        return malloc(sizeof *call);
-    }
-    rpc->spare = call->next;
-    rpc->spare_count--;
-    return call;
-}
-
-static void free_call(pm_rpc *rpc, pm_call *call)
-{
-    if (call != NULL && rpc->spare_count < SPARE_MAX) {
-        call->next = rpc->spare;
-        rpc->spare = call;
-        rpc->spare_count++;
-    } else {
-        free(call);
-    }
-}
-
-void pm_call_finish(pm_call *call, panicmon_err status, int64_t code, const char *message)
-{
-    pm_request *request = call->request;
-    free_call(call->rpc, call);
-    pm_request_finish(request, status, code, message);
+    pm_request_finish(pm_call_request(call), status, code, message);
 }
 
 static void finish_all(pm_calls *calls, panicmon_err status, const char *message)
 {
     while (calls->first != NULL) {
-        pm_call *call = calls->first;
+        pm_rpc_call *call = calls->first;
         pm_calls_remove(calls, call);
         pm_call_finish(call, status, 0, message);
     }
@@ -104,7 +78,7 @@ static void finish_all(pm_calls *calls, panicmon_err status, const char *message
 /* ---- endpoints ---- */
 
 /* Requests may be submitted again from within; those are not failed too. */
-void pm_endpoint_fail(pm_endpoint *endpoint, panicmon_err status, const char *reason)
+void pm_endpoint_fail(pm_rpc_endpoint *endpoint, panicmon_err status, const char *reason)
 {
     char message[sizeof endpoint->problem];
     pm_calls failed;
@@ -116,7 +90,7 @@ void pm_endpoint_fail(pm_endpoint *endpoint, panicmon_err status, const char *re
     finish_all(&failed, status, message);
 }
 
-void pm_endpoint_drop(pm_endpoint *endpoint)
+void pm_endpoint_drop(pm_rpc_endpoint *endpoint)
 {
     if (endpoint->ws != NULL) {
         endpoint->rpc->counts.sockets--;
@@ -128,18 +102,20 @@ void pm_endpoint_drop(pm_endpoint *endpoint)
 
 static void on_opened(void *user)
 {
-    const pm_endpoint *endpoint = user;
+    const pm_rpc_endpoint *endpoint = user;
     pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component, "connected to %s",
             endpoint->name);
 }
 
-/* While a message is read, what it answers comes from memory that was not touched for long. */
-static void prefetch_pending(const pm_endpoint *endpoint)
+/* While the message is read, what its answers will touch comes: the requests, which mostly lie one
+ * behind the other, and those who asked. */
+static void prefetch_pending(const pm_rpc_endpoint *endpoint)
 {
-    const pm_call *call = endpoint->pending.first;
-    for (size_t i = 0; i < PREFETCH_MAX && call != NULL; i++) {
-        pm_prefetch_all(call->request, sizeof(pm_request));
-        call = call->next;
+    if (endpoint->pending.first != NULL) {
+        const pm_request *first = pm_call_request(endpoint->pending.first);
+        pm_prefetch_all(first, PREFETCH_SIZE);
+        pm_prefetch(first->owner);
+        pm_prefetch(first->carrier);
     }
 }
 
@@ -151,7 +127,7 @@ static void on_message(void *user, const char *text, size_t len)
 
 static void on_closed(void *user, panicmon_err why, const char *message)
 {
-    pm_endpoint *endpoint = user;
+    pm_rpc_endpoint *endpoint = user;
     char reason[160];
     (void)snprintf(reason, sizeof reason, "%s", message); /* it goes with the connection */
     pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component, "%s: %s",
@@ -162,7 +138,7 @@ static void on_closed(void *user, panicmon_err why, const char *message)
 
 static const pm_ws_events events = {on_opened, on_message, on_closed};
 
-static void free_endpoint(pm_endpoint *endpoint)
+static void free_endpoint(pm_rpc_endpoint *endpoint)
 {
     pm_endpoint_drop(endpoint);
     free(endpoint->url);
@@ -178,7 +154,7 @@ static char *write_name(const pm_url *url)
     return pm_buf_take(&name, NULL);
 }
 
-static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, int64_t now, pm_endpoint **out,
+static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, int64_t now, pm_rpc_endpoint **out,
                                   panicmon_error **err)
 {
     pm_url url;
@@ -186,7 +162,7 @@ static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, int64_t now, pm
     if (status != PANICMON_OK) {
         return status;
     }
-    pm_endpoint *endpoint = calloc(1, sizeof *endpoint);
+    pm_rpc_endpoint *endpoint = calloc(1, sizeof *endpoint);
     if (endpoint != NULL) {
         endpoint->rpc = rpc;
         endpoint->armed = PM_NEVER;
@@ -211,7 +187,7 @@ static panicmon_err make_endpoint(pm_rpc *rpc, const char *text, int64_t now, pm
 }
 
 /* Opens the connection unless it is there; else fails what is fresh. */
-static void connect_endpoint(pm_endpoint *endpoint, int64_t now)
+static void connect_endpoint(pm_rpc_endpoint *endpoint, int64_t now)
 {
     if (endpoint->ws != NULL) {
         return;
@@ -265,12 +241,9 @@ void pm_rpc_free(pm_rpc *rpc)
         return;
     }
     pm_rpc_cancel(rpc);
-    for (pm_endpoint *at; (at = TAILQ_FIRST(&rpc->endpoints)) != NULL;) {
+    for (pm_rpc_endpoint *at; (at = TAILQ_FIRST(&rpc->endpoints)) != NULL;) {
         TAILQ_REMOVE(&rpc->endpoints, at, entry);
         free_endpoint(at);
-    }
-    while (rpc->spare != NULL) {
-        free(new_call(rpc));
     }
     pm_map_free(&rpc->by_url);
     pm_buf_free(&rpc->frame);
@@ -282,9 +255,9 @@ void pm_rpc_free(pm_rpc *rpc)
 
 /* The endpoint of a request; on failure *err says why. */
 static panicmon_err find_endpoint(pm_rpc *rpc, const pm_request *request, int64_t now,
-                                  pm_endpoint **out, panicmon_error **err)
+                                  pm_rpc_endpoint **out, panicmon_error **err)
 {
-    pm_endpoint **route = request->route;
+    pm_rpc_endpoint **route = request->route;
     panicmon_err status = PANICMON_OK;
     if (route != NULL && *route != NULL) {
         *out = *route;
@@ -311,22 +284,20 @@ static panicmon_err find_endpoint(pm_rpc *rpc, const pm_request *request, int64_
 static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
 {
     panicmon_error *err = NULL;
-    pm_endpoint *endpoint = NULL;
-    pm_call *call = new_call(rpc);
-    panicmon_err status = call != NULL && pm_dues_reserve(rpc) ? PANICMON_OK : PANICMON_ERR_NOMEM;
+    pm_rpc_endpoint *endpoint = NULL;
+    panicmon_err status = pm_dues_reserve(rpc) ? PANICMON_OK : PANICMON_ERR_NOMEM;
     rpc->counts.requests++;
     if (status == PANICMON_OK) {
         status = find_endpoint(rpc, request, now, &endpoint, &err);
     }
     if (status != PANICMON_OK) {
-        free_call(rpc, call);
         pm_request_finish(request, status, 0,
                           err != NULL ? panicmon_error_message(err) : panicmon_strerror(status));
         panicmon_error_free(err);
         return;
     }
-    *call = (pm_call){.rpc = rpc, .request = request, .since = now};
-    pm_calls_append(&endpoint->fresh, call);
+    request->call = (pm_rpc_call){.since = now};
+    pm_calls_append(&endpoint->fresh, &request->call);
     endpoint->used = now;
     if (!endpoint->in_to_send) {
         endpoint->in_to_send = true;
@@ -345,7 +316,7 @@ void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64
         accept_request(rpc, requests[i], now_ms);
     }
     while (rpc->to_send != NULL) {
-        pm_endpoint *endpoint = rpc->to_send;
+        pm_rpc_endpoint *endpoint = rpc->to_send;
         rpc->to_send = endpoint->next_to_send;
         endpoint->in_to_send = false;
         if (rpc->to_send != NULL) {
@@ -356,12 +327,12 @@ void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64
     }
 }
 
-void pm_rpc_prefetch(const pm_endpoint *endpoint)
+void pm_rpc_prefetch(const pm_rpc_endpoint *endpoint)
 {
-    pm_prefetch_all(endpoint, offsetof(pm_endpoint, url));
+    pm_prefetch_all(endpoint, offsetof(pm_rpc_endpoint, url));
 }
 
-void pm_rpc_release(pm_endpoint *endpoint)
+void pm_rpc_release(pm_rpc_endpoint *endpoint)
 {
     if (endpoint != NULL) {
         endpoint->routes--;
@@ -370,19 +341,19 @@ void pm_rpc_release(pm_endpoint *endpoint)
 
 /* The first one that is due: finishes what is late. A connection over which nothing at all came
  * since such a request was submitted is taken for dead. */
-static void expire(pm_endpoint *endpoint, int64_t now)
+static void expire(pm_rpc_endpoint *endpoint, int64_t now)
 {
     bool dead = false;
     int64_t next_due = PM_NEVER;
     pm_calls late;
     pm_calls_init(&late);
-    for (pm_call *call = endpoint->pending.first; call != NULL;) {
-        pm_call *next = call->next;
-        if (call->request->deadline <= now) {
+    for (pm_rpc_call *call = endpoint->pending.first; call != NULL;) {
+        pm_rpc_call *next = call->next;
+        if (pm_call_request(call)->deadline <= now) {
             pm_calls_remove(&endpoint->pending, call);
             pm_calls_append(&late, call);
         } else {
-            next_due = pm_earlier(next_due, call->request->deadline);
+            next_due = pm_earlier(next_due, pm_call_request(call)->deadline);
         }
         call = next;
     }
@@ -396,10 +367,10 @@ static void expire(pm_endpoint *endpoint, int64_t now)
     }
     while (late.first != NULL) {
         char message[200];
-        pm_call *call = late.first;
+        pm_rpc_call *call = late.first;
         pm_calls_remove(&late, call);
         (void)snprintf(message, sizeof message, "no answer from %s within %lld ms", endpoint->name,
-                       (long long)(call->request->deadline - call->since));
+                       (long long)(pm_call_request(call)->deadline - call->since));
         pm_call_finish(call, PANICMON_ERR_TIMEOUT, 0, message);
     }
     if (dead) {
@@ -408,7 +379,7 @@ static void expire(pm_endpoint *endpoint, int64_t now)
 }
 
 /* Whether nothing was asked of it for so long. */
-static bool is_idle(const pm_endpoint *endpoint, int64_t now)
+static bool is_idle(const pm_rpc_endpoint *endpoint, int64_t now)
 {
     return endpoint->pending.first == NULL && endpoint->fresh.first == NULL &&
            endpoint->dues == 0 && endpoint->used + endpoint->rpc->idle_ms <= now;
@@ -418,7 +389,7 @@ static bool is_idle(const pm_endpoint *endpoint, int64_t now)
  * would be idle had it not been used. */
 static void close_idle(pm_rpc *rpc, int64_t now)
 {
-    pm_endpoint *endpoint;
+    pm_rpc_endpoint *endpoint;
     while ((endpoint = TAILQ_FIRST(&rpc->endpoints)) != NULL &&
            endpoint->since + rpc->idle_ms <= now) {
         bool idle = is_idle(endpoint, now);
@@ -443,11 +414,11 @@ int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
     if (now_ms < rpc->due) {
         return rpc->due;
     }
-    for (pm_endpoint *at; (at = pm_dues_first(rpc, now_ms)) != NULL;) {
+    for (pm_rpc_endpoint *at; (at = pm_dues_first(rpc, now_ms)) != NULL;) {
         expire(at, now_ms);
     }
     close_idle(rpc, now_ms); /* no callback runs from here on */
-    const pm_endpoint *first = TAILQ_FIRST(&rpc->endpoints);
+    const pm_rpc_endpoint *first = TAILQ_FIRST(&rpc->endpoints);
     rpc->due =
         pm_earlier(pm_dues_next(rpc), first == NULL ? PM_NEVER : first->since + rpc->idle_ms);
     return rpc->due;
@@ -460,7 +431,7 @@ void pm_rpc_set_idle(pm_rpc *rpc, int64_t idle_ms)
 
 void pm_rpc_cancel(pm_rpc *rpc)
 {
-    pm_endpoint *at;
+    pm_rpc_endpoint *at;
     TAILQ_FOREACH(at, &rpc->endpoints, entry)
     {
         pm_calls canceled;

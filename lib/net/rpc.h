@@ -29,9 +29,9 @@ void pm_rpc_free(pm_rpc *rpc);
  * taken from there, or left there if it is NULL; it is good until it is released. */
 void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64_t now_ms);
 /* Says that something is soon submitted to a route's endpoint; NULL is allowed. */
-void pm_rpc_prefetch(const struct pm_endpoint *endpoint);
+void pm_rpc_prefetch(const struct pm_rpc_endpoint *endpoint);
 /* Lets go of a route's endpoint; NULL is allowed. */
-void pm_rpc_release(struct pm_endpoint *endpoint);
+void pm_rpc_release(struct pm_rpc_endpoint *endpoint);
 /* Does what is due (deadlines, idle connections); returns when it must be called next. */
 int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms);
 /* Closes connections that were not used for so long; five minutes when not set. */

@@ -25,7 +25,7 @@ bool pm_dues_reserve(pm_rpc *rpc)
     return true;
 }
 
-void pm_endpoint_arm(pm_endpoint *endpoint, int64_t ms)
+void pm_endpoint_arm(pm_rpc_endpoint *endpoint, int64_t ms)
 {
     pm_rpc *rpc = endpoint->rpc;
     size_t at = rpc->due_count++;
@@ -64,7 +64,7 @@ static void drop_first(pm_rpc *rpc)
     }
 }
 
-pm_endpoint *pm_dues_first(pm_rpc *rpc, int64_t now)
+pm_rpc_endpoint *pm_dues_first(pm_rpc *rpc, int64_t now)
 {
     while (rpc->due_count > 0 && rpc->dues[0].ms <= now) {
         if (rpc->dues[0].ms == rpc->dues[0].endpoint->armed) {
@@ -77,7 +77,7 @@ pm_endpoint *pm_dues_first(pm_rpc *rpc, int64_t now)
 
 void pm_dues_renew(pm_rpc *rpc, int64_t ms)
 {
-    pm_endpoint *endpoint = rpc->dues[0].endpoint;
+    pm_rpc_endpoint *endpoint = rpc->dues[0].endpoint;
     endpoint->armed = ms;
     if (ms == PM_NEVER) {
         drop_first(rpc);

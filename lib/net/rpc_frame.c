@@ -28,9 +28,9 @@
 
 /* ---- out ---- */
 
-static void write_call(pm_buf *frame, const pm_call *call)
+static void write_call(pm_buf *frame, const pm_rpc_call *call)
 {
-    const pm_request *request = call->request;
+    const pm_request *request = pm_call_request(call);
     pm_buf_text(frame, "{\"jsonrpc\":\"2.0\",\"id\":");
     pm_buf_int(frame, call->id);
     pm_buf_text(frame, ",\"method\":");
@@ -45,28 +45,30 @@ static void write_call(pm_buf *frame, const pm_call *call)
 }
 
 /* Room for the first `count` fresh calls, so that the frame is not moved while it is written. */
-static void reserve_frame(pm_buf *frame, const pm_endpoint *endpoint, size_t count)
+static void reserve_frame(pm_buf *frame, const pm_rpc_endpoint *endpoint, size_t count)
 {
     size_t bytes = 0;
-    const pm_call *call = endpoint->fresh.first;
+    const pm_rpc_call *call = endpoint->fresh.first;
     for (size_t i = 0; i < count; i++) {
-        bytes += strlen(call->request->name) + call->request->in.len + CALL_FRAME;
+        bytes += strlen(pm_call_request(call)->name) + pm_call_request(call)->in.len + CALL_FRAME;
         call = call->next;
     }
-    (void)pm_buf_reserve(frame, bytes);
+    (void)pm_buf_reserve(frame, bytes + PM_WS_HEADROOM);
 }
 
 /* Sends the first `count` fresh calls in one frame. */
-static void send_frame(pm_endpoint *endpoint, size_t count)
+static void send_frame(pm_rpc_endpoint *endpoint, size_t count)
 {
+    static const char headroom[PM_WS_HEADROOM] = {0};
     pm_rpc *rpc = endpoint->rpc;
     pm_buf *frame = &rpc->frame;
     pm_calls sent;
     pm_calls_init(&sent);
     reserve_frame(frame, endpoint, count);
+    pm_buf_add(frame, headroom, sizeof headroom);
     int64_t batch = count > 1 ? endpoint->last_id + 1 : 0;
     for (size_t i = 0; i < count; i++) {
-        pm_call *call = endpoint->fresh.first;
+        pm_rpc_call *call = endpoint->fresh.first;
         pm_calls_remove(&endpoint->fresh, call);
         pm_calls_append(&sent, call);
         call->id = ++endpoint->last_id;
@@ -79,11 +81,13 @@ static void send_frame(pm_endpoint *endpoint, size_t count)
     if (batch != 0) {
         pm_buf_char(frame, ']');
     }
-    panicmon_err status =
-        frame->failed ? PANICMON_ERR_NOMEM : pm_ws_send(endpoint->ws, frame->data, frame->len);
+    size_t len = frame->len - sizeof headroom;
+    panicmon_err status = frame->failed
+                              ? PANICMON_ERR_NOMEM
+                              : pm_ws_send(endpoint->ws, frame->data + sizeof headroom, len);
     if (status == PANICMON_OK) {
         rpc->counts.frames_out++;
-        rpc->counts.bytes_out += (int64_t)frame->len;
+        rpc->counts.bytes_out += (int64_t)len;
     }
     if (frame->cap > FRAME_KEEP) {
         pm_buf_free(frame);
@@ -91,7 +95,7 @@ static void send_frame(pm_endpoint *endpoint, size_t count)
         pm_buf_clear(frame);
     }
     while (sent.first != NULL) {
-        pm_call *call = sent.first;
+        pm_rpc_call *call = sent.first;
         pm_calls_remove(&sent, call);
         if (status == PANICMON_OK) {
             pm_calls_append(&endpoint->pending, call);
@@ -101,12 +105,12 @@ static void send_frame(pm_endpoint *endpoint, size_t count)
     }
 }
 
-void pm_endpoint_send(pm_endpoint *endpoint)
+void pm_endpoint_send(pm_rpc_endpoint *endpoint)
 {
     while (endpoint->fresh.first != NULL && endpoint->ws != NULL) {
         size_t count = 0;
-        for (const pm_call *at = endpoint->fresh.first; at != NULL && count < endpoint->batch_limit;
-             at = at->next) {
+        for (const pm_rpc_call *at = endpoint->fresh.first;
+             at != NULL && count < endpoint->batch_limit; at = at->next) {
             count++;
         }
         send_frame(endpoint, count);
@@ -182,7 +186,7 @@ static void cut(pm_buf *text)
     }
 }
 
-static void finish_with_error(pm_call *call, pm_json error)
+static void finish_with_error(pm_rpc_call *call, pm_json error)
 {
     pm_buf text = {0};
     pm_buf data = {0};
@@ -199,23 +203,23 @@ static void finish_with_error(pm_call *call, pm_json error)
     pm_buf_free(&text);
 }
 
-static void finish_with_reply(pm_call *call, const reply *got)
+static void finish_with_reply(pm_rpc_call *call, const reply *got)
 {
     if (got->error.text != NULL) {
         finish_with_error(call, got->error);
     } else if (got->result.text == NULL) {
         pm_call_finish(call, PANICMON_ERR_PROTOCOL, 0, "a reply without result");
-    } else if (!pm_request_set_out(call->request, got->result.text, got->result.len)) {
+    } else if (!pm_request_set_out(pm_call_request(call), got->result.text, got->result.len)) {
         pm_call_finish(call, PANICMON_ERR_NOMEM, 0, "out of memory for a reply");
     } else {
         pm_call_finish(call, PANICMON_OK, 0, NULL);
     }
 }
 
-static size_t batch_size(const pm_call *first)
+static size_t batch_size(const pm_rpc_call *first)
 {
     size_t size = 0;
-    for (const pm_call *at = first; at != NULL && at->batch == first->batch; at = at->next) {
+    for (const pm_rpc_call *at = first; at != NULL && at->batch == first->batch; at = at->next) {
         size++;
     }
     return size;
@@ -244,10 +248,10 @@ static size_t limit_in(pm_json error)
 }
 
 /* The first call of the oldest batch that is larger than `limit`; NULL: none. */
-static pm_call *find_batch(const pm_endpoint *endpoint, size_t limit)
+static pm_rpc_call *find_batch(const pm_rpc_endpoint *endpoint, size_t limit)
 {
     int64_t before = 0;
-    for (pm_call *at = endpoint->pending.first; at != NULL; at = at->next) {
+    for (pm_rpc_call *at = endpoint->pending.first; at != NULL; at = at->next) {
         if (at->batch != 0 && at->batch != before && batch_size(at) > limit) {
             return at;
         }
@@ -257,10 +261,10 @@ static pm_call *find_batch(const pm_endpoint *endpoint, size_t limit)
 }
 
 /* An error for nobody: the refusal of a batch, whose calls are sent again. */
-static void take_refusal(pm_endpoint *endpoint, const reply *got)
+static void take_refusal(pm_rpc_endpoint *endpoint, const reply *got)
 {
     size_t limit = limit_in(got->error);
-    pm_call *call = find_batch(endpoint, limit);
+    pm_rpc_call *call = find_batch(endpoint, limit);
     if (call == NULL) { /* all fit: it does not keep to what it says */
         limit = 0;
         call = find_batch(endpoint, limit);
@@ -278,7 +282,7 @@ static void take_refusal(pm_endpoint *endpoint, const reply *got)
             "%s refuses a batch; at most %zu calls a frame from now on", endpoint->name,
             endpoint->batch_limit);
     for (int64_t batch = call->batch; call != NULL && call->batch == batch;) {
-        pm_call *next = call->next;
+        pm_rpc_call *next = call->next;
         pm_calls_remove(&endpoint->pending, call);
         pm_calls_append(&endpoint->fresh, call);
         call = next;
@@ -286,23 +290,23 @@ static void take_refusal(pm_endpoint *endpoint, const reply *got)
     pm_endpoint_send(endpoint);
 }
 
-static pm_call *find_call(const pm_endpoint *endpoint, int64_t id)
+static pm_rpc_call *find_call(const pm_rpc_endpoint *endpoint, int64_t id)
 {
-    pm_call *at = endpoint->pending.first;
+    pm_rpc_call *at = endpoint->pending.first;
     while (at != NULL && at->id != id) {
         at = at->next;
     }
     return at;
 }
 
-static void take_reply(pm_endpoint *endpoint, const reply *got)
+static void take_reply(pm_rpc_endpoint *endpoint, const reply *got)
 {
     int64_t id;
     if (pm_json_is(got->id, 'n') && pm_json_is(got->error, '{')) {
         take_refusal(endpoint, got);
         return;
     }
-    pm_call *call = pm_json_int(got->id, &id) ? find_call(endpoint, id) : NULL;
+    pm_rpc_call *call = pm_json_int(got->id, &id) ? find_call(endpoint, id) : NULL;
     if (call == NULL) {
         pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component,
                 "%s: dropped a message that answers nothing", endpoint->name);
@@ -313,7 +317,7 @@ static void take_reply(pm_endpoint *endpoint, const reply *got)
     finish_with_reply(call, got);
 }
 
-static bool take_batch(pm_endpoint *endpoint, pm_json batch, const replies *noted)
+static bool take_batch(pm_rpc_endpoint *endpoint, pm_json batch, const replies *noted)
 {
     size_t at = 0;
     for (size_t i = 0; i < noted->count; i++) {
@@ -335,7 +339,7 @@ static bool take_batch(pm_endpoint *endpoint, pm_json batch, const replies *note
     return true;
 }
 
-static bool take_message(pm_endpoint *endpoint, const char *text, size_t len)
+static bool take_message(pm_rpc_endpoint *endpoint, const char *text, size_t len)
 {
     pm_json message;
     replies noted;
@@ -355,7 +359,7 @@ static bool take_message(pm_endpoint *endpoint, const char *text, size_t len)
     return false;
 }
 
-void pm_endpoint_receive(pm_endpoint *endpoint, const char *text, size_t len)
+void pm_endpoint_receive(pm_rpc_endpoint *endpoint, const char *text, size_t len)
 {
     endpoint->rpc->counts.frames_in++;
     endpoint->rpc->counts.bytes_in += (int64_t)len;

@@ -15,7 +15,6 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -78,46 +77,31 @@ static bool want(const pm_wire *wire, int operation, uint32_t events)
     return epoll_ctl(wire->wires->set, operation, wire->fd, &event) == 0;
 }
 
-/* Keeps what the socket did not take of the parts, and asks for word when it takes more. */
-static bool keep(pm_wire *wire, const struct iovec *parts, int count, size_t sent)
+/* Keeps what the socket did not take, and asks for word when it takes more. */
+static bool keep(pm_wire *wire, const char *bytes, size_t len)
 {
     bool waits = wire->out.len > 0;
-    for (int i = 0; i < count; i++) {
-        size_t gone = sent < parts[i].iov_len ? sent : parts[i].iov_len;
-        pm_buf_add(&wire->out, (const char *)parts[i].iov_base + gone, parts[i].iov_len - gone);
-        sent -= gone;
-    }
+    pm_buf_add(&wire->out, bytes, len);
     return !wire->out.failed && (waits || want(wire, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT));
 }
 
-/* Sends the parts behind what waits already. False: the wire is lost. */
-static bool put(pm_wire *wire, struct iovec *parts, int count)
+/* Sends the bytes behind what waits already. False: the wire is lost. */
+bool pm_wire_put(pm_wire *wire, const char *bytes, size_t len)
 {
-    size_t len = 0;
     size_t sent = 0;
-    for (int i = 0; i < count; i++) {
-        len += parts[i].iov_len;
-    }
     if (wire->out.len == 0) {
-        const struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
-        ssize_t took = sendmsg(wire->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t took = send(wire->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (took < 0 && errno != EAGAIN && errno != EINTR) {
             pm_wire_lost(wire, PANICMON_ERR_WS, "the connection broke");
             return false;
         }
         sent = took < 0 ? 0 : (size_t)took;
     }
-    if (sent < len && !keep(wire, parts, count, sent)) {
+    if (sent < len && !keep(wire, bytes + sent, len - sent)) {
         pm_wire_lost(wire, PANICMON_ERR_NOMEM, "out of memory for what is to be sent");
         return false;
     }
     return true;
-}
-
-bool pm_wire_put(pm_wire *wire, char *bytes, size_t len)
-{
-    struct iovec part = {.iov_base = bytes, .iov_len = len};
-    return put(wire, &part, 1);
 }
 
 /* The socket takes more. False: the wire is lost. */
@@ -154,24 +138,34 @@ static void mask_text(char *text, size_t len, const unsigned char mask[4])
     }
 }
 
-/* A whole frame. False: the wire is lost. */
+/* A whole frame; its head is written in front of the text. False: the wire is lost. */
 static bool put_frame(pm_wire *wire, unsigned int opcode, char *text, size_t len)
 {
-    unsigned char head[PM_FRAME_HEAD_MAX] = {(unsigned char)(0x80 | opcode)};
-    size_t size = 2;
     size_t more = len < 126 ? 0 : len < 65536 ? 2 : 8;
-    head[1] = (unsigned char)(0x80 | (more == 0 ? len : more == 2 ? 126 : 127));
-    for (size_t i = more; i > 0; i--) {
-        head[size++] = (unsigned char)((uint64_t)len >> 8 * (i - 1));
+    size_t size = 2 + more + 4;
+    char *head = text - size;
+    unsigned char mask[4];
+    head[0] = (char)(0x80 | opcode);
+    head[1] = (char)(0x80 | (more == 0 ? len : more == 2 ? 126 : 127));
+    for (size_t i = 0; i < more; i++) {
+        head[2 + i] = (char)((uint64_t)len >> 8 * (more - 1 - i));
     }
-    if (!pm_wires_random(wire->wires, head + size, 4)) {
+    if (!pm_wires_random(wire->wires, mask, sizeof mask)) {
         pm_wire_lost(wire, PANICMON_ERR_SYSTEM, "the system gives no random numbers");
         return false;
     }
-    mask_text(text, len, head + size);
-    struct iovec parts[2] = {{.iov_base = head, .iov_len = size + 4},
-                             {.iov_base = text, .iov_len = len}};
-    return put(wire, parts, 2);
+    memcpy(head + 2 + more, mask, sizeof mask);
+    mask_text(text, len, mask);
+    return pm_wire_put(wire, head, size + len);
+}
+
+static bool put_control(pm_wire *wire, unsigned int opcode, const char *text, size_t len)
+{
+    char frame[PM_WS_HEADROOM + PM_CONTROL_MAX];
+    if (len > 0) {
+        memcpy(frame + PM_WS_HEADROOM, text, len);
+    }
+    return put_frame(wire, opcode, frame + PM_WS_HEADROOM, len);
 }
 
 void pm_wire_send(pm_ws *ws, char *text, size_t len)
@@ -203,7 +197,7 @@ static void on_close(pm_wire *wire)
     }
     int code = len == 0 ? 1005 : (unsigned char)answer[0] << 8 | (unsigned char)answer[1];
     (void)snprintf(problem, sizeof problem, "the peer closed the connection (code %d)", code);
-    if (put_frame(wire, PM_FRAME_CLOSE, answer, len)) {
+    if (put_control(wire, PM_FRAME_CLOSE, answer, len)) {
         pm_wire_lost(wire, PANICMON_ERR_WS, problem);
     }
 }
@@ -216,7 +210,7 @@ static void on_control(pm_wire *wire)
         break;
     case PM_FRAME_PING:
         if (wire->out.len == 0) { /* a peer that does not read is owed no answer */
-            (void)put_frame(wire, PM_FRAME_PONG, wire->text.data, wire->text.len);
+            (void)put_control(wire, PM_FRAME_PONG, wire->text.data, wire->text.len);
         }
         break;
     default:
@@ -412,15 +406,19 @@ static void on_event(pm_wire *wire, uint32_t events)
 }
 
 /* Of thousands of connections none is in the cache when its turn comes: what the next ones are
- * about to touch is asked for while this one has its turn. */
+ * about to touch is asked for while those before them have theirs. One thing leads to the next. */
 static void foresee(const struct epoll_event *events, int count, int at)
 {
+    if (at + 3 < count) {
+        pm_prefetch_all(events[at + 3].data.ptr, sizeof(pm_wire));
+    }
     if (at + 2 < count) {
-        pm_prefetch_all(events[at + 2].data.ptr, sizeof(pm_wire));
+        const pm_wire *wire = events[at + 2].data.ptr;
+        pm_prefetch_all(wire->ws, offsetof(pm_ws, next));
     }
     if (at + 1 < count) {
-        const pm_wire *next = events[at + 1].data.ptr;
-        pm_prefetch_all(next->ws, offsetof(pm_ws, next));
+        const pm_wire *wire = events[at + 1].data.ptr;
+        pm_prefetch_all(wire->ws == NULL ? NULL : wire->ws->user, 2 * PM_CACHE_LINE);
     }
 }
 

@@ -18,7 +18,8 @@ void pm_wires_free(pm_wires *wires); /* after its connections; NULL is allowed *
 bool pm_wire_connect(pm_wires *wires, pm_ws *ws, const char *address);
 /* Sends what is queued in ws->first, of an open connection. */
 void pm_wire_flush(pm_ws *ws);
-/* Sends one text as a frame, of an open connection; the text is masked in place. What the socket
+/* Sends one text as a frame, of an open connection; the text is masked in place, and the head is
+ * written to the PM_WS_HEADROOM bytes in front of it. What the socket
  * does not take is kept. A connection that breaks meanwhile is told as lost. */
 void pm_wire_send(pm_ws *ws, char *text, size_t len);
 /* Cuts the connection at once; no call about it follows. */

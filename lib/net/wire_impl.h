@@ -8,9 +8,8 @@
 /* Most bytes read at once, into memory that all wires of a loop use in turn. */
 #define PM_WIRE_READ 65536
 
-#define PM_FRAME_HEAD_MAX 14
-#define PM_CONTROL_MAX    125
-#define PM_ACCEPT_SIZE    32
+#define PM_CONTROL_MAX 125
+#define PM_ACCEPT_SIZE 32
 
 enum {
     PM_FRAME_MORE = 0,
@@ -53,7 +52,7 @@ struct pm_wires {
 
 bool pm_wires_random(pm_wires *wires, void *out, size_t len);
 /* Sends bytes as they are. False: the wire was lost. */
-bool pm_wire_put(pm_wire *wire, char *bytes, size_t len);
+bool pm_wire_put(pm_wire *wire, const char *bytes, size_t len);
 /* Takes bytes of frames; bytes[len] is writable. */
 void pm_wire_take(pm_wire *wire, char *bytes, size_t len);
 /* Drops it and tells its connection. */

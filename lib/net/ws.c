@@ -59,6 +59,7 @@ struct pm_carrier {
 };
 
 const size_t pm_carrier_headroom = LWS_PRE;
+_Static_assert(LWS_PRE >= PM_WS_HEADROOM, "what is queued may go without libwebsockets");
 
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 static bool made_index; /* guarded by making */

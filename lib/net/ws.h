@@ -66,8 +66,11 @@ typedef struct pm_ws_events {
 
 panicmon_err pm_ws_open(pm_ws **out, pm_loop *loop, const char *url, const pm_ws_events *events,
                         void *user);
-/* Sends one text message, or queues it, also before it is open. The text is the caller's again when
- * this returns, but it may have been written over. ERR_STATE: the connection is over. */
+/* Bytes in front of a text that is sent, for the head of its frame. */
+#define PM_WS_HEADROOM 14
+/* Sends one text message, or queues it, also before it is open. The text and the PM_WS_HEADROOM
+ * bytes in front of it are the caller's again when this returns, but they may have been written
+ * over. ERR_STATE: the connection is over. */
 panicmon_err pm_ws_send(pm_ws *ws, char *text, size_t len);
 /* When data last came from the peer, pm_mono_ms(); 0: never was open. */
 int64_t pm_ws_heard(const pm_ws *ws);

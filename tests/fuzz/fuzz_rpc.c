@@ -16,27 +16,24 @@ static void count(pm_request *request)
     finished[(size_t)(uintptr_t)request->owner]++;
 }
 
-static void begin(pm_rpc *rpc, pm_endpoint *endpoint, pm_request *requests)
+static void begin(pm_rpc *rpc, pm_rpc_endpoint *endpoint, pm_request *requests)
 {
     *rpc = (pm_rpc){.component = "fuzz"};
-    *endpoint = (pm_endpoint){.rpc = rpc, .name = "ws://peer:1", .batch_limit = PM_BATCH_MAX};
+    *endpoint = (pm_rpc_endpoint){.rpc = rpc, .name = "ws://peer:1", .batch_limit = PM_BATCH_MAX};
     pm_calls_init(&endpoint->fresh);
     pm_calls_init(&endpoint->pending);
     for (size_t i = 0; i < CALLS; i++) {
         requests[i] = (pm_request){.name = "method", .on_done = count};
         requests[i].owner = (void *)(uintptr_t)i;
         finished[i] = 0;
-        pm_call *call = calloc(1, sizeof *call);
-        fuzz_check(call != NULL, "there is memory");
-        call->rpc = rpc;
-        call->request = &requests[i];
+        pm_rpc_call *call = &requests[i].call;
         call->id = (int64_t)i + 1;
         call->batch = i < 2 ? 0 : 3; /* two alone, a batch of four */
         pm_calls_append(&endpoint->pending, call);
     }
 }
 
-static void end(pm_rpc *rpc, pm_endpoint *endpoint, pm_request *requests)
+static void end(pm_rpc *rpc, pm_rpc_endpoint *endpoint, pm_request *requests)
 {
     pm_endpoint_fail(endpoint, PANICMON_ERR_CANCELED, "the end");
     for (size_t i = 0; i < CALLS; i++) {
@@ -44,17 +41,13 @@ static void end(pm_rpc *rpc, pm_endpoint *endpoint, pm_request *requests)
         free(requests[i].message);
         pm_buf_free(&requests[i].out);
     }
-    while (rpc->spare != NULL) {
-        pm_call *next = rpc->spare->next;
-        free(rpc->spare);
-        rpc->spare = next;
-    }
+    pm_buf_free(&rpc->frame);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     pm_rpc rpc;
-    pm_endpoint endpoint;
+    pm_rpc_endpoint endpoint;
     pm_request requests[CALLS];
     begin(&rpc, &endpoint, requests);
     for (size_t at = 0; at < size;) {

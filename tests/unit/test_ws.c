@@ -112,12 +112,25 @@ static void run_until(client *c, const int *what, int n)
     }
 }
 
+/* With room in front, as for a frame. */
+static char *make_text(size_t len)
+{
+    char *memory = malloc(PM_WS_HEADROOM + len + 1);
+    ck_assert_ptr_nonnull(memory);
+    memory[PM_WS_HEADROOM + len] = '\0';
+    return memory + PM_WS_HEADROOM;
+}
+
+static void send_text(client *c, char *text, size_t len)
+{
+    ck_assert_int_eq(pm_ws_send(c->ws, text, len), PANICMON_OK);
+    free(text - PM_WS_HEADROOM);
+}
+
 static void say(client *c, const char *text)
 {
-    pm_buf buf = {0};
-    pm_buf_text(&buf, text);
-    ck_assert_int_eq(pm_ws_send(c->ws, buf.data, buf.len), PANICMON_OK);
-    pm_buf_free(&buf);
+    size_t len = strlen(text);
+    send_text(c, memcpy(make_text(len), text, len), len);
 }
 
 static size_t count_fds(void)
@@ -152,8 +165,8 @@ static void expect_end(peer_script script, panicmon_err why, const char *problem
     ck_assert_msg(strstr(c.problem, problem) != NULL, "%s", c.problem);
     pm_loop_wait(c.loop, pm_mono_ms() + 20);
     ck_assert_int_eq(c.closed, 1);
-    char late[] = "x";
-    ck_assert_int_eq(pm_ws_send(c.ws, late, 1), PANICMON_ERR_STATE);
+    char late[PM_WS_HEADROOM + 1] = {0};
+    ck_assert_int_eq(pm_ws_send(c.ws, late + PM_WS_HEADROOM, 1), PANICMON_ERR_STATE);
     client_stop(&c);
     peer_stop(server);
     ck_assert_uint_eq(count_fds(), fds);
@@ -644,17 +657,12 @@ START_TEST(a_peer_that_reads_late_gets_all)
     client_open(&c, url_of(server, "ws", "127.0.0.1", url));
     for (int i = 0; i < 6; i++) {
         size_t size = i % 2 == 0 ? 200 + (size_t)i : ((size_t)2 << 20) + (size_t)i;
-        pm_buf buf = {0};
-        ck_assert(pm_buf_reserve(&buf, size));
-        memset(buf.data, 'a' + i, size);
-        buf.data[size] = '\0';
-        buf.len = size;
-        pm_buf_format(&wanted, "%c %zu|", buf.data[0], size);
+        char *text = memset(make_text(size), 'a' + i, size);
+        pm_buf_format(&wanted, "%c %zu|", text[0], size);
         if (i == 3) {
             run_until(&c, &c.opened, 1);
         }
-        ck_assert_int_eq(pm_ws_send(c.ws, buf.data, buf.len), PANICMON_OK);
-        pm_buf_free(&buf);
+        send_text(&c, text, size);
     }
     run_until(&c, &c.messages, 6);
     ck_assert_uint_eq(c.all.len, wanted.len);
@@ -674,12 +682,7 @@ START_TEST(freeing_never_waits_for_a_peer)
     client_open(&c, url_of(server, "ws", "127.0.0.1", url));
     run_until(&c, &c.opened, 1);
     for (int i = 0; i < 8; i++) { /* more than the socket takes */
-        pm_buf buf = {0};
-        ck_assert(pm_buf_reserve(&buf, 4 << 20));
-        memset(buf.data, 'a', 4 << 20);
-        buf.len = 4 << 20;
-        ck_assert_int_eq(pm_ws_send(c.ws, buf.data, buf.len), PANICMON_OK);
-        pm_buf_free(&buf);
+        send_text(&c, memset(make_text(4 << 20), 'a', 4 << 20), 4 << 20);
     }
     int64_t until = pm_mono_ms() + 100;
     while (pm_mono_ms() < until) {
