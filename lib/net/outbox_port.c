@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/compiler.h"
 
 /* The first pause after a nack; it doubles with each. */
 #define NACK_FIRST_MS 100
@@ -247,6 +248,7 @@ void pm_port_confirm(pm_port *port, const pm_confirm *list, size_t count, int64_
         pm_entry *at = take_flight(port, list[i].tag, list[i].multiple);
         while (at != NULL) {
             pm_entry *next = at->after;
+            pm_prefetch_all(next, sizeof *next);
             at->after = NULL;
             if (list[i].refused) {
                 settle_nacked(at, now_ms);

@@ -81,7 +81,7 @@ static void send_frame(pm_rpc_endpoint *endpoint, size_t count)
     if (batch != 0) {
         pm_buf_char(frame, ']');
     }
-    size_t len = frame->len - sizeof headroom;
+    size_t len = frame->failed ? 0 : frame->len - sizeof headroom;
     panicmon_err status = frame->failed
                               ? PANICMON_ERR_NOMEM
                               : pm_ws_send(endpoint->ws, frame->data + sizeof headroom, len);

@@ -22,6 +22,8 @@
 
 /* Events taken from the kernel at once. */
 #define EVENTS_MAX 256
+/* Reads of one connection in a turn. */
+#define READS_MAX 16
 
 bool pm_wires_random(pm_wires *wires, void *out, size_t len)
 {
@@ -71,9 +73,15 @@ void pm_wire_lost(pm_wire *wire, panicmon_err why, const char *problem)
 
 /* ---- sending ---- */
 
-static bool want(const pm_wire *wire, int operation, uint32_t events)
+/* An open wire is told of once for all that came: else the kernel would look at each again in the
+ * next turn, only to see that nothing is left. */
+bool pm_wire_watch(const pm_wire *wire, int operation)
 {
-    struct epoll_event event = {.events = events, .data.ptr = (void *)wire};
+    uint32_t events = wire->state == PM_WIRE_DIALING     ? EPOLLOUT
+                      : wire->state == PM_WIRE_UPGRADING ? EPOLLIN
+                                                         : EPOLLIN | EPOLLRDHUP | EPOLLET;
+    events |= wire->out.len > 0 ? EPOLLOUT : 0;
+    struct epoll_event event = {.events = events, .data.ptr = (void *)(uintptr_t)wire};
     return epoll_ctl(wire->wires->set, operation, wire->fd, &event) == 0;
 }
 
@@ -82,7 +90,7 @@ static bool keep(pm_wire *wire, const char *bytes, size_t len)
 {
     bool waits = wire->out.len > 0;
     pm_buf_add(&wire->out, bytes, len);
-    return !wire->out.failed && (waits || want(wire, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT));
+    return !wire->out.failed && (waits || pm_wire_watch(wire, EPOLL_CTL_MOD));
 }
 
 /* Sends the bytes behind what waits already. False: the wire is lost. */
@@ -107,9 +115,12 @@ bool pm_wire_put(pm_wire *wire, const char *bytes, size_t len)
 /* The socket takes more. False: the wire is lost. */
 static bool put_rest(pm_wire *wire)
 {
-    ssize_t took = send(wire->fd, wire->out.data + wire->out_at, wire->out.len - wire->out_at,
-                        MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (took < 0 && errno != EAGAIN && errno != EINTR) {
+    ssize_t took;
+    do {
+        took = send(wire->fd, wire->out.data + wire->out_at, wire->out.len - wire->out_at,
+                    MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (took < 0 && errno == EINTR);
+    if (took < 0 && errno != EAGAIN) {
         pm_wire_lost(wire, PANICMON_ERR_WS, "the connection broke");
         return false;
     }
@@ -117,7 +128,7 @@ static bool put_rest(pm_wire *wire)
     if (wire->out_at == wire->out.len) {
         pm_buf_free(&wire->out);
         wire->out_at = 0;
-        (void)want(wire, EPOLL_CTL_MOD, EPOLLIN);
+        (void)pm_wire_watch(wire, EPOLL_CTL_MOD);
     }
     return true;
 }
@@ -296,16 +307,31 @@ void pm_wire_take(pm_wire *wire, char *bytes, size_t len)
     }
 }
 
-static void receive(pm_wire *wire)
+/* Reads all there is; a short read means that, unless the end is known to be behind it. A peer that
+ * sends without end waits for the others after so many reads. */
+static void receive(pm_wire *wire, bool ended)
 {
     pm_wires *wires = wire->wires;
-    ssize_t got = recv(wire->fd, wires->bytes, PM_WIRE_READ, MSG_DONTWAIT);
-    if (got > 0) {
-        pm_wire_take(wire, wires->bytes, (size_t)got);
-    } else if (got == 0) {
-        pm_wire_lost(wire, PANICMON_ERR_WS, "the peer closed the connection");
-    } else if (errno != EAGAIN && errno != EINTR) {
-        pm_wire_lost(wire, PANICMON_ERR_WS, "the connection broke");
+    for (int reads = 0; wire->ws != NULL; reads++) {
+        if (reads == READS_MAX) {
+            if (!pm_wire_watch(wire, EPOLL_CTL_MOD)) { /* it is told of again */
+                pm_wire_lost(wire, PANICMON_ERR_SYSTEM, "the connection cannot be watched");
+            }
+            return;
+        }
+        ssize_t got = recv(wire->fd, wires->bytes, PM_WIRE_READ, MSG_DONTWAIT);
+        if (got > 0) {
+            pm_wire_take(wire, wires->bytes, (size_t)got);
+            if (got < PM_WIRE_READ && !ended) {
+                return;
+            }
+        } else if (got == 0) {
+            pm_wire_lost(wire, PANICMON_ERR_WS, "the peer closed the connection");
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (errno != EINTR) {
+            pm_wire_lost(wire, PANICMON_ERR_WS, "the connection broke");
+        }
     }
 }
 
@@ -320,7 +346,7 @@ static bool dial(pm_wire *wire, const struct addrinfo *at)
     }
     (void)setsockopt(wire->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if ((connect(wire->fd, at->ai_addr, at->ai_addrlen) == 0 || errno == EINPROGRESS) &&
-        want(wire, EPOLL_CTL_ADD, EPOLLOUT)) {
+        pm_wire_watch(wire, EPOLL_CTL_ADD)) {
         return true;
     }
     int failed = errno;
@@ -371,8 +397,9 @@ static void on_dialed(pm_wire *wire)
 {
     int failed = 0;
     socklen_t size = sizeof failed;
+    wire->state = PM_WIRE_UPGRADING;
     if (getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &failed, &size) != 0 || failed != 0 ||
-        !want(wire, EPOLL_CTL_MOD, EPOLLIN)) {
+        !pm_wire_watch(wire, EPOLL_CTL_MOD)) {
         char problem[160];
         char text[96];
         (void)snprintf(problem, sizeof problem, "cannot connect: %s",
@@ -380,7 +407,6 @@ static void on_dialed(pm_wire *wire)
         pm_wire_lost(wire, PANICMON_ERR_WS, problem);
         return;
     }
-    wire->state = PM_WIRE_UPGRADING;
     pm_wire_ask_upgrade(wire);
 }
 
@@ -401,7 +427,7 @@ static void on_event(pm_wire *wire, uint32_t events)
     if (wire->state == PM_WIRE_UPGRADING) {
         pm_wire_read_answer(wire);
     } else {
-        receive(wire);
+        receive(wire, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
     }
 }
 

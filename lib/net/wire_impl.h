@@ -50,6 +50,8 @@ struct pm_wires {
     char bytes[PM_WIRE_READ + 1];
 };
 
+/* Has the kernel tell of what the wire waits for; operation: that of epoll_ctl(). */
+bool pm_wire_watch(const pm_wire *wire, int operation);
 bool pm_wires_random(pm_wires *wires, void *out, size_t len);
 /* Sends bytes as they are. False: the wire was lost. */
 bool pm_wire_put(pm_wire *wire, const char *bytes, size_t len);

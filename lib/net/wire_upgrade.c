@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 /* Most bytes of the answer. */
@@ -122,8 +123,12 @@ static void take_answer(pm_wire *wire, char *end)
         pm_wire_lost(wire, PANICMON_ERR_WS, problem);
     } else {
         wire->state = PM_WIRE_OPEN;
-        pm_conn_opened(wire->ws);
-        pm_wire_take(wire, text.data + head, text.len - head);
+        if (pm_wire_watch(wire, EPOLL_CTL_MOD)) {
+            pm_conn_opened(wire->ws);
+            pm_wire_take(wire, text.data + head, text.len - head);
+        } else {
+            pm_wire_lost(wire, PANICMON_ERR_SYSTEM, "the connection cannot be watched");
+        }
     }
     pm_buf_free(&text);
 }
