@@ -13,36 +13,29 @@
 /* Bytes of a heartbeat but for the name, and room to format in. */
 #define HEARTBEAT_USUAL 200
 #define WAIT_MAX_MS     60000
-/* The most memory taken in advance for a step because one before needed it. */
-#define BUNDLE_MAX  16000
-#define ITEMS_USUAL 8
+#define ITEMS_USUAL     8
 
 /* Frees what its requests hold; those that are kept are not ours any more. */
-static void clear_requests(panicmon_round *round, pm_request_list *list)
+static void clear_requests(const pm_request_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (!list->items[i]->kept) {
             pm_request_clear(list->items[i]);
         }
     }
-    if (list->bundle != NULL && list->bundle->more != NULL) {
-        size_t size = pm_bundle_size(list->bundle);
-        size = size > BUNDLE_MAX ? BUNDLE_MAX : size;
-        round->room = size > round->room ? (uint16_t)size : round->room;
-    }
 }
 
-static void list_clear(panicmon_round *round, pm_request_list *list)
+static void list_clear(pm_request_list *list)
 {
-    clear_requests(round, list);
+    clear_requests(list);
     pm_bundle_drop(list->bundle);
     *list = (pm_request_list){0};
 }
 
 void pm_round_clear(panicmon_round *round)
 {
-    list_clear(round, &round->asked);
-    list_clear(round, &round->got);
+    list_clear(&round->asked);
+    list_clear(&round->got);
 }
 
 void pm_round_free(panicmon_round *round)
@@ -64,7 +57,7 @@ void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int6
 
 void pm_round_turn(panicmon_round *round)
 {
-    clear_requests(round, &round->got);
+    clear_requests(&round->got);
     pm_bundle *bundle = pm_bundle_reuse(round->got.bundle);
     round->got = round->asked;
     round->asked = (pm_request_list){.bundle = bundle};
@@ -91,7 +84,7 @@ static char *copy(const char *text)
 /* Of the list's own memory. */
 static void *take(panicmon_round *round, size_t size)
 {
-    return pm_bundle_take(&round->asked.bundle, round->pool, size, round->room);
+    return pm_bundle_take(&round->asked.bundle, round->pool, size);
 }
 
 static bool make_room(panicmon_round *round)
@@ -144,6 +137,7 @@ static pm_request *make_request(panicmon_round *round, const char *target, const
         request->in.data = memcpy(at, in, len);
         request->in.data[len] = '\0';
         request->in.len = len;
+        request->in.cap = len + 1;
     }
     return request;
 }

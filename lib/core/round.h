@@ -23,7 +23,6 @@ struct panicmon_round {
     pm_request_list asked; /* by the step that runs */
     pm_request_list got;   /* replies to the step before */
     uint32_t step;
-    uint16_t room;        /* bytes that the largest step of the rounds so far took; 0: the usual */
     bool failed;          /* panicmon_round_fail() was called */
     int64_t step_ms;      /* when the step began; 0: steps may take long, so look at the clock */
     int64_t wall_ms;      /* when the round began */

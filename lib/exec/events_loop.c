@@ -20,6 +20,9 @@
 #define ROUNDS_A_TICK 20
 #define TICK_MS_MAX   50
 #define TICK_MS_MANY  5
+/* While connections wait to be opened, as each takes several turns and only so many may be under
+ * way. */
+#define TICK_MS_CROWD 5
 #define RATE_MS       1000
 /* Bytes of a monitor's own memory that are asked for before its turn; most have no more. */
 #define OWN_HOT (6 * PM_CACHE_LINE)
@@ -172,6 +175,7 @@ static int64_t work(pm_events_loop *loop)
     read_mail(loop);
     begin_due(loop);
     do {
+        loop->now_us = pm_mono_us(); /* what came before is no step's */
         run_ready(loop);
         pm_share_send(loop->share, loop->now_us / 1000);
         due = service(loop, loop->now_us / 1000);
@@ -237,8 +241,10 @@ static void gather(pm_events_loop *loop)
 {
     int64_t now = pm_mono_us();
     set_tick(loop, now / 1000);
-    int64_t until = loop->woke_us + loop->tick_ms * 1000;
-    if (loop->tick_ms > 1 && until > now && !atomic_load(&loop->exec->stop)) {
+    int64_t tick_ms =
+        pm_loop_is_crowded(loop->loop) ? pm_earlier(loop->tick_ms, TICK_MS_CROWD) : loop->tick_ms;
+    int64_t until = loop->woke_us + tick_ms * 1000;
+    if (tick_ms > 1 && until > now && !atomic_load(&loop->exec->stop)) {
         const struct timespec at = {.tv_sec = (time_t)(until / 1000000),
                                     .tv_nsec = (long)(until % 1000000) * 1000};
         (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);

@@ -215,6 +215,7 @@ static bool do_turn(pm_slot *slot, int64_t now_us)
     if (first) {
         slot->in_round = true;
         task->ops->begin(task, now_us);
+        now_us = pm_mono_us(); /* a new config or a restart may have taken its time */
     }
     slot->count = task->ops->step(task, now_us, &slot->requests);
     return first;

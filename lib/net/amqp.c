@@ -206,7 +206,7 @@ void pm_conn_close(pm_conn *conn, bool polite)
 {
     if (conn->state != NULL) {
         const struct timeval goodbye = {.tv_usec = (suseconds_t)GOODBYE_MS * 1000};
-        if (polite && !pm_conn_has_left_over(conn) && pm_conn_is_writable(conn) &&
+        if (polite && pm_conn_left_over(conn) == 0 && pm_conn_is_writable(conn) &&
             !pm_conn_is_interrupted(conn)) {
             (void)amqp_set_rpc_timeout(conn->state, &goodbye);
             (void)amqp_connection_close(conn->state, AMQP_REPLY_SUCCESS);
@@ -468,9 +468,9 @@ static void set_cork(const pm_conn *conn, int on)
     (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
-bool pm_conn_has_left_over(const pm_conn *conn)
+size_t pm_conn_left_over(const pm_conn *conn)
 {
-    return !pm_batch_is_empty(&conn->batch);
+    return pm_batch_left_over(&conn->batch);
 }
 
 bool pm_conn_flush(pm_conn *conn)

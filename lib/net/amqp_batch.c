@@ -128,9 +128,9 @@ int pm_batch_flush(pm_batch *batch)
     return 0;
 }
 
-bool pm_batch_is_empty(const pm_batch *batch)
+size_t pm_batch_left_over(const pm_batch *batch)
 {
-    return batch->at == batch->out.len;
+    return batch->out.len - batch->at;
 }
 
 int pm_batch_send(pm_batch *batch, const pm_message *const *list, size_t count)

@@ -24,8 +24,8 @@ typedef struct pm_batch {
  * an errno after which the connection is useless. */
 int pm_batch_send(pm_batch *batch, const pm_message *const *list, size_t count);
 int pm_batch_flush(pm_batch *batch);
-/* Whether nothing is left to be flushed. */
-bool pm_batch_is_empty(const pm_batch *batch);
+/* Bytes that are still to be flushed. */
+size_t pm_batch_left_over(const pm_batch *batch);
 void pm_batch_free(pm_batch *batch);
 
 #endif

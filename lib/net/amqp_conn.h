@@ -91,7 +91,7 @@ bool pm_conn_publish(pm_conn *conn, const pm_message *message);
 /* Many at once, in few writes. Without TLS it never waits: what the socket does not take is left
  * over, and only pm_conn_flush() and pm_conn_close() may be called until that is gone. */
 bool pm_conn_publish_all(pm_conn *conn, const pm_message *const *list, size_t count);
-bool pm_conn_has_left_over(const pm_conn *conn);
+size_t pm_conn_left_over(const pm_conn *conn); /* bytes */
 bool pm_conn_flush(pm_conn *conn);
 /* What came from the broker, without waiting. Sends heartbeats. */
 void pm_conn_next(pm_conn *conn, pm_event *out);

@@ -40,8 +40,9 @@ struct pm_publisher {
     bool blocked;
     bool told_away; /* it was logged that the broker is away */
     int64_t retry_at;
-    uint64_t sent; /* messages, so far */
-    bool full;     /* the window is: only confirms let more be sent */
+    uint64_t sent;    /* messages, so far */
+    bool full;        /* the window is: only confirms let more be sent */
+    int64_t moved_ms; /* with something left over: when the socket last took anything */
     pm_backoff backoff;
 };
 
@@ -84,7 +85,9 @@ void pm_publisher_free(pm_publisher *publisher)
 
 int pm_publisher_fd(const pm_publisher *publisher)
 {
-    return publisher->up ? pm_conn_fd(publisher->conn) : -1;
+    /* with something left over nothing is read, so there is no use in being told of it */
+    return publisher->up && pm_conn_left_over(publisher->conn) == 0 ? pm_conn_fd(publisher->conn)
+                                                                    : -1;
 }
 
 void pm_publisher_interrupt(pm_publisher *publisher)
@@ -244,16 +247,31 @@ static bool handle(pm_publisher *publisher, const pm_event *event, int64_t now_m
     }
 }
 
-/* Sends the rest of what did not fit before, and takes in all that came; false when the connection
- * was lost. With a rest nothing is taken in, as that may send a heartbeat into a frame. */
+/* Sends of what was left over as much as fits; false when the connection was lost. As long as
+ * something moves, no confirm can be late: some of the messages may not be there yet. */
+static bool send_rest(pm_publisher *publisher, int64_t now_ms)
+{
+    size_t before = pm_conn_left_over(publisher->conn);
+    if (!pm_conn_flush(publisher->conn)) {
+        lose(publisher, pm_conn_why(publisher->conn));
+        return false;
+    }
+    if (pm_conn_left_over(publisher->conn) < before) {
+        publisher->moved_ms = now_ms;
+        pm_port_touch(publisher->port, now_ms);
+    }
+    return true;
+}
+
+/* Takes in all that came; false when the connection was lost. With something left over nothing is,
+ * as that may send a heartbeat into the middle of a frame. */
 static bool receive(pm_publisher *publisher, int64_t now_ms)
 {
-    if (pm_conn_has_left_over(publisher->conn)) {
-        if (!pm_conn_flush(publisher->conn)) {
-            lose(publisher, pm_conn_why(publisher->conn));
+    if (pm_conn_left_over(publisher->conn) > 0) {
+        if (!send_rest(publisher, now_ms)) {
             return false;
         }
-        if (pm_conn_has_left_over(publisher->conn)) {
+        if (pm_conn_left_over(publisher->conn) > 0) {
             return true;
         }
     }
@@ -287,7 +305,8 @@ static bool receive(pm_publisher *publisher, int64_t now_ms)
 static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
 {
     const pm_message *list[BURST];
-    if (pm_conn_has_left_over(publisher->conn)) {
+    publisher->full = false;
+    if (pm_conn_left_over(publisher->conn) > 0) {
         return now_ms + FULL_MS;
     }
     size_t in_flight = pm_port_look(publisher->port).in_flight;
@@ -312,7 +331,8 @@ static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
         publisher->sent += count;
         in_flight += count;
         left -= count;
-        if (pm_conn_has_left_over(publisher->conn)) {
+        if (pm_conn_left_over(publisher->conn) > 0) {
+            publisher->moved_ms = now_ms;
             return now_ms + FULL_MS;
         }
     }
@@ -327,6 +347,15 @@ uint64_t pm_publisher_sent(const pm_publisher *publisher)
 bool pm_publisher_is_full(const pm_publisher *publisher)
 {
     return publisher->up && !publisher->blocked && publisher->full;
+}
+
+/* When the socket must have taken something of what is left over: as for TCP itself, after two
+ * heartbeats. */
+static int64_t rest_due(const pm_publisher *publisher)
+{
+    int64_t heartbeats = (int64_t)publisher->target->heartbeat_s * 2000;
+    return publisher->moved_ms +
+           (heartbeats > 0 ? heartbeats : publisher->target->confirm_timeout_ms);
 }
 
 /* When the broker must have confirmed the oldest message in flight. */
@@ -361,9 +390,10 @@ int64_t pm_publisher_service(pm_publisher *publisher, int64_t now_ms)
             return publisher->retry_at;
         }
     }
-    int64_t due = confirm_due(publisher);
+    bool rest = pm_conn_left_over(publisher->conn) > 0;
+    int64_t due = rest ? rest_due(publisher) : confirm_due(publisher);
     if (due <= now_ms) {
-        lose(publisher, "no confirm in time");
+        lose(publisher, rest ? "it takes nothing any more" : "no confirm in time");
         return publisher->retry_at;
     }
     next_ms = pm_earlier(next_ms, due);

@@ -53,6 +53,12 @@ bool pm_loop_is_large(const pm_loop *loop)
     return loop->large;
 }
 
+bool pm_loop_is_crowded(const pm_loop *loop)
+{
+    const pm_net *net = loop->net;
+    return net->connects > 0 && atomic_load(&net->connecting) >= net->connects;
+}
+
 void pm_loop_free(pm_loop *loop)
 {
     while (loop->busy != NULL) {

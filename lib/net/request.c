@@ -32,7 +32,7 @@ bool pm_request_set_out(pm_request *request, const char *text, size_t len)
     char *room = NULL;
     pm_request_drop_out(request);
     if (request->bundle != NULL && len < PM_BUNDLE_USUAL / 2) {
-        room = pm_bundle_take(&request->bundle, request->bundle->pool, len + 1, 0);
+        room = pm_bundle_take(&request->bundle, request->bundle->pool, len + 1);
     }
     if (room == NULL) {
         pm_buf_add(&request->out, text, len);
@@ -40,7 +40,7 @@ bool pm_request_set_out(pm_request *request, const char *text, size_t len)
     }
     memcpy(room, text, len);
     room[len] = '\0';
-    request->out = (pm_buf){.data = room, .len = len};
+    request->out = (pm_buf){.data = room, .len = len, .cap = len + 1};
     request->out_inlined = true;
     return true;
 }
@@ -124,7 +124,7 @@ static void free_block(pm_bundle *block)
     free(block);
 }
 
-void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size, size_t least)
+void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size)
 {
     pm_bundle *first = *bundle;
     pm_bundle *at = first == NULL || first->more == NULL ? first : first->more;
@@ -133,7 +133,7 @@ void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size, size
     }
     size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (at == NULL || at->size - at->used < size) {
-        at = take_block(pool, size > least ? size : least);
+        at = take_block(pool, size);
         if (at == NULL) {
             return NULL;
         }
@@ -147,15 +147,6 @@ void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size, size
     char *taken = (char *)(at + 1) + at->used;
     at->used += size;
     return taken;
-}
-
-size_t pm_bundle_size(const pm_bundle *bundle)
-{
-    size_t size = 0;
-    for (; bundle != NULL; bundle = bundle->more) {
-        size += bundle->size;
-    }
-    return size;
 }
 
 pm_bundle *pm_bundle_reuse(pm_bundle *bundle)

@@ -102,11 +102,8 @@ struct pm_bundle {
 /* Bytes of a block that is used again, beside its head; others are made as large as asked for. */
 #define PM_BUNDLE_USUAL 4000
 
-/* Takes memory, aligned for all but not set; a new block has `least` bytes at least. NULL without
- * memory. */
-void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size, size_t least);
-/* Bytes of all its blocks. */
-size_t pm_bundle_size(const pm_bundle *bundle);
+/* Takes memory, aligned for all but not set. NULL without memory. */
+void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size);
 /* Makes it empty to be used again if it is one block that nobody else holds; else lets go of it. */
 pm_bundle *pm_bundle_reuse(pm_bundle *bundle);
 /* Lets go of it; NULL is allowed. */

@@ -38,6 +38,8 @@ panicmon_err pm_loop_new(pm_loop **out, pm_net *net);
 /* A loop for as many connections as the process may have. It costs more memory, once. */
 panicmon_err pm_loop_new_large(pm_loop **out, pm_net *net);
 bool pm_loop_is_large(const pm_loop *loop);
+/* Whether as many connections are being opened as may be, on all loops together. */
+bool pm_loop_is_crowded(const pm_loop *loop);
 void pm_loop_free(pm_loop *loop); /* frees the connections left on it */
 /* Makes a pm_loop_wait() that runs now, or else the next one, return soon. Any thread. */
 void pm_loop_wake(pm_loop *loop);

@@ -292,13 +292,17 @@ static bool take_genesis(pm_heads *heads, pm_substrate *shared, const panicmon_r
 }
 
 /* What is known of the time before, where the chain is the same. */
-static void carry_over(pm_heads *heads, const pm_heads *before, bool asked_genesis)
+/* `told`: the genesis was, just now. */
+static void carry_over(pm_heads *heads, const pm_heads *before, bool asked, bool told)
 {
     bool same = before != NULL && before->status == PANICMON_OK && heads->status == PANICMON_OK &&
                 (heads->facts == before->facts ||
                  (heads->facts->genesis.len == 0 && before->facts->genesis.len == 0) ||
                  pm_facts_same_chain(heads->facts, before->facts));
-    heads->genesis_ms = same && !asked_genesis ? before->genesis_ms : heads->taken_ms;
+    heads->genesis_ms = told    ? heads->taken_ms
+                        : asked ? heads->taken_ms - GENESIS_MS /* ask again at once */
+                        : same  ? before->genesis_ms
+                                : heads->taken_ms;
     if (same && heads->properties_ms == 0) {
         heads->properties_ms = before->properties_ms;
     }
@@ -365,7 +369,9 @@ panicmon_err pm_heads_take(pm_heads **out, pm_heads_call *call, pm_substrate *sh
     if (status != PANICMON_OK || again) {
         return status;
     }
-    carry_over(call->made, call->before, call->genesis != PM_NO_REQUEST);
+    const panicmon_reply *genesis = pm_reply(round, call->genesis);
+    carry_over(call->made, call->before, call->genesis != PM_NO_REQUEST,
+               pm_json_is(pm_reply_json(genesis), '"'));
     swap_in(shared, endpoint, call->made);
     *out = call->made;
     call->made = NULL;

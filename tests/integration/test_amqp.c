@@ -611,6 +611,40 @@ START_TEST(a_large_loop_does_not_wait_for_a_silent_peer)
 }
 END_TEST
 
+/* What the socket does not take at once is sent bit by bit, with nothing in between. */
+START_TEST(a_message_may_be_larger_than_the_socket_takes)
+{
+    enum { LARGE = 24 << 20 };
+    client me = {.large = true};
+    panicmon_sink *sink = open_sink(broker_url(), "own", NULL);
+    reset_queue("node.#");
+    open_client(&me, sink, 0);
+    publish(&me, "node.substrate");
+    wait_done(&me); /* it is connected */
+    pm_request *request = calloc(1, sizeof *request);
+    *request = (pm_request){.kind = PM_REQUEST_PUBLISH,
+                            .target = strdup("raw_data"),
+                            .name = strdup("node.substrate"),
+                            .deadline = pm_mono_ms() + 30000,
+                            .on_done = note_done,
+                            .owner = &me};
+    ck_assert(pm_buf_reserve(&request->in, LARGE));
+    memset(request->in.data, 'x', LARGE);
+    request->in.len = LARGE;
+    me.pending++;
+    me.channel->ops->submit(me.channel, request);
+    (void)me.channel->ops->service(me.channel, pm_mono_ms());
+    publish(&me, "node.substrate");
+    wait_done(&me);
+    ck_assert_int_eq(me.last, PANICMON_OK);
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 3);
+    close_client(&me, 1000);
+    release_client(&me);
+    panicmon_sink_free(sink);
+    reset_queue("node.#");
+}
+END_TEST
+
 START_TEST(a_frozen_broker_does_not_hold_up_a_stop)
 {
     client me = {.flush_ms = 1000};
@@ -886,6 +920,7 @@ static Suite *make_suite(void)
     at = add_case(suite, "stop");
     tcase_add_loop_test(at, a_silent_peer_does_not_hold_up_a_stop, 0, 2);
     tcase_add_test(at, a_large_loop_does_not_wait_for_a_silent_peer);
+    tcase_add_test(at, a_message_may_be_larger_than_the_socket_takes);
     tcase_add_loop_test(at, a_frozen_broker_does_not_hold_up_a_stop, 0, 2);
     tcase_add_loop_test(at, no_confirm_in_time_is_a_dead_connection, 0, 2);
     at = add_case(suite, "consume");
