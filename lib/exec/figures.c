@@ -51,19 +51,3 @@ int64_t pm_histogram_percentile(const pm_histogram *histogram, int percent)
     }
     return total > 0 ? max : 0;
 }
-
-int64_t pm_histogram_below(const pm_histogram *histogram, size_t first, size_t n, int64_t *counts)
-{
-    int64_t seen = 0;
-    size_t at = 0;
-    for (size_t i = 0; i < PM_HISTOGRAM_SIZE; i++) {
-        while (at < n && top_of(i) >= INT64_C(1) << (first + at)) {
-            counts[at++] = seen; /* powers of two are where buckets begin */
-        }
-        seen += atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
-    }
-    for (; at < n; at++) {
-        counts[at] = seen;
-    }
-    return seen;
-}

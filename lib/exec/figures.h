@@ -55,8 +55,5 @@ typedef struct pm_figures {
 void pm_histogram_add(pm_histogram *histogram, int64_t value);
 /* The least value that `percent` of all were not above, rounded up to a step; 0: none yet. */
 int64_t pm_histogram_percentile(const pm_histogram *histogram, int percent);
-/* Fills `counts[i]` with how many values were below 2 to the power of `first + i`, exactly, and
- * returns how many there are at all, which is no less. `first` is 3 at least. */
-int64_t pm_histogram_below(const pm_histogram *histogram, size_t first, size_t n, int64_t *counts);
 
 #endif

@@ -104,26 +104,6 @@ START_TEST(percentiles_are_off_by_an_eighth_at_most)
 }
 END_TEST
 
-START_TEST(steps_of_a_histogram_are_exact)
-{
-    static pm_histogram histogram;
-    enum { STEPS = 12 };
-    int64_t counts[STEPS];
-    for (int64_t i = 0; i < 10000; i++) {
-        pm_histogram_add(&histogram, i);
-    }
-    ck_assert_int_eq(pm_histogram_below(&histogram, 3, STEPS, counts), 10000);
-    for (size_t i = 0; i < STEPS; i++) {
-        int64_t bound = INT64_C(1) << (3 + i);
-        ck_assert_int_eq(counts[i], bound < 10000 ? bound : 10000);
-    }
-    ck_assert_int_eq(atomic_load(&histogram.sum), 9999 * 5000);
-    pm_histogram_add(&histogram, INT64_MAX);
-    ck_assert_int_eq(pm_histogram_below(&histogram, 3, STEPS, counts), 10001);
-    ck_assert_int_eq(counts[STEPS - 1], 10000);
-}
-END_TEST
-
 /* ---- cache ---- */
 
 static pm_request make(const char *target, const char *params, const char *reply)
@@ -259,7 +239,6 @@ int main(void)
     tcase_add_test(parts, timers_go_off_once_and_never_early);
     tcase_add_test(parts, a_long_sleep_loses_no_timer);
     tcase_add_test(parts, percentiles_are_off_by_an_eighth_at_most);
-    tcase_add_test(parts, steps_of_a_histogram_are_exact);
     tcase_add_test(parts, the_cache_keeps_to_its_limit);
     tcase_add_test(parts, replies_nobody_asks_for_go);
     tcase_add_test(parts, a_reply_that_is_too_large_is_not_kept);
