@@ -20,7 +20,7 @@ static inline void pm_prefetch(const void *at)
 /* The same for all of `size` bytes. */
 static inline void pm_prefetch_all(const void *at, size_t size)
 {
-    for (size_t i = 0; i < size; i += PM_CACHE_LINE) {
+    for (size_t i = 0; at != NULL && i < size; i += PM_CACHE_LINE) {
         pm_prefetch((const char *)at + i);
     }
 }
