@@ -274,11 +274,12 @@ panicmon_err pm_render(pm_value value, const pm_render_options *options, pm_buf 
                        panicmon_error **err)
 {
     static const pm_render_options defaults;
-    pm_render_state state = {.metadata = value.metadata,
-                             .in = {value.bytes, value.bytes + value.len},
-                             .out = out,
-                             .longest = out->len + PM_RENDER_MAX,
-                             .options = options != NULL ? options : &defaults};
+    pm_render_state state = {
+        .metadata = value.metadata,
+        .in = {value.bytes, value.len > 0 ? value.bytes + value.len : value.bytes},
+        .out = out,
+        .longest = out->len + PM_RENDER_MAX,
+        .options = options != NULL ? options : &defaults};
     if (pm_value_absent(value)) {
         pm_buf_text(out, "null");
     } else if (state.options->form == PM_FORM_POLKADOT_JS) {
