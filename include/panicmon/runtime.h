@@ -123,8 +123,9 @@ PANICMON_API panicmon_err panicmon_stats_at(const panicmon_stats *stats, size_t 
 /**
  * The step at place `i` of a histogram of microseconds: "round_us", how long rounds took, or
  * "lag_us", how long after its time a round began. `count` is how many were below `bound`
- * (INT64_MAX: all of them); steps grow. Both out pointers may be NULL. ERR_NOENT for an unknown
- * name; ERR_INVAL when `i` is too large. The sum is the figure of that name with "_sum".
+ * (INT64_MAX: all of them); bounds grow by an eighth at most. Both out pointers may be NULL.
+ * ERR_NOENT for an unknown name; ERR_INVAL when `i` is too large. The sum is the figure of that
+ * name with "_sum". Any thread.
  */
 PANICMON_API panicmon_err panicmon_stats_step(const panicmon_stats *stats, const char *name,
                                               size_t i, int64_t *bound, int64_t *count);
