@@ -57,11 +57,15 @@ void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int6
 
 void pm_round_turn(panicmon_round *round)
 {
-    clear_requests(&round->got);
-    pm_bundle *bundle = pm_bundle_reuse(round->got.bundle);
+    list_clear(&round->got);
     round->got = round->asked;
-    round->asked = (pm_request_list){.bundle = bundle};
+    round->asked = (pm_request_list){0};
     round->step++;
+}
+
+void pm_round_rest(panicmon_round *round)
+{
+    list_clear(&round->got);
 }
 
 /* Calls may take two thirds of what is left of the first three quarters, so that later steps and

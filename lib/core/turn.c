@@ -181,6 +181,7 @@ static size_t task_step(pm_task *task, int64_t now_us, pm_request *const **reque
     pm_monitor_call_begin(monitor, "a step", now_us / 1000);
     panicmon_err status = monitor->ops.step(monitor->state, round, &err);
     pm_monitor_call_end(monitor);
+    pm_round_rest(round);
     if (status != PANICMON_OK) {
         step_failed(monitor, status, err);
     }

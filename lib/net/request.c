@@ -149,16 +149,6 @@ void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size)
     return taken;
 }
 
-pm_bundle *pm_bundle_reuse(pm_bundle *bundle)
-{
-    if (bundle != NULL && bundle->holders == 1 && bundle->more == NULL) {
-        bundle->used = 0;
-        return bundle;
-    }
-    pm_bundle_drop(bundle);
-    return NULL;
-}
-
 void pm_bundle_drop(pm_bundle *bundle)
 {
     if (bundle == NULL || --bundle->holders > 0) {

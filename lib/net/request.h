@@ -104,8 +104,6 @@ struct pm_bundle {
 
 /* Takes memory, aligned for all but not set. NULL without memory. */
 void *pm_bundle_take(pm_bundle **bundle, pm_bundle_pool *pool, size_t size);
-/* Makes it empty to be used again if it is one block that nobody else holds; else lets go of it. */
-pm_bundle *pm_bundle_reuse(pm_bundle *bundle);
 /* Lets go of it; NULL is allowed. */
 void pm_bundle_drop(pm_bundle *bundle);
 
