@@ -14,6 +14,7 @@
 #include <panicmon/panicmon.h>
 
 #include "clock.h"
+#include "heap.h"
 #include "limits.h"
 #include "notify.h"
 #include "watchdog.h"
@@ -432,10 +433,12 @@ static void watch(panicmond *d)
         int tick = page_tick(d->page);
         int bark = watchdog_tick(&dog, d->runtime);
         int files = tick_limits(d);
+        int heap = heap_follow();
         /* Rows that change while the next drawing is not due yet must not wake us again. */
         on[ROWS].fd = d->output.table != NULL && wait > IDLE_MS ? table_fd(d->output.table) : -1;
         wait = tick >= 0 && (wait < 0 || tick < wait) ? tick : wait;
         wait = bark >= 0 && (wait < 0 || bark < wait) ? bark : wait;
+        wait = heap >= 0 && (wait < 0 || heap < wait) ? heap : wait;
         wait = wait < 0 || files < wait ? files : wait;
         if (poll(on, COUNT, wait) < 0) {
             continue; /* a signal: its number waits in the pipe */
@@ -496,6 +499,7 @@ static void stop(panicmond *d)
 int daemon_run(const options *options)
 {
     panicmond d = {.options = options, .output = {.log_pipe = {-1, -1}}};
+    heap_set_up();
     if (start(&d)) {
         watch(&d);
     }
