@@ -309,11 +309,12 @@ static int64_t send_burst(pm_publisher *publisher, int64_t now_ms)
     if (pm_conn_left_over(publisher->conn) > 0) {
         return now_ms + FULL_MS;
     }
-    size_t in_flight = pm_port_look(publisher->port).in_flight;
+    pm_port_view seen = pm_port_look(publisher->port);
+    size_t in_flight = seen.in_flight;
     for (size_t left = BURST; left > 0;) {
         int64_t next_ms;
         publisher->full = in_flight >= WINDOW;
-        if (publisher->blocked || publisher->full) {
+        if (publisher->blocked || publisher->full || in_flight == seen.pending) {
             return PM_NEVER;
         }
         if (!pm_conn_is_writable(publisher->conn)) {

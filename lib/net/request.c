@@ -66,8 +66,6 @@ void pm_request_clear(pm_request *request)
 #define ALIGNMENT sizeof(max_align_t)
 /* Blocks kept for later. */
 #define SPARE_MAX 128
-/* Bytes of a block that are mostly written to. */
-#define PREFETCH_SIZE 1536
 
 void pm_bundle_pool_init(pm_bundle_pool *pool)
 {
@@ -95,7 +93,6 @@ static pm_bundle *take_block(pm_bundle_pool *pool, size_t size)
         if (block != NULL) {
             pool->spare = block->more;
             pool->count--;
-            pm_prefetch_all(block->more, PREFETCH_SIZE); /* for the next one */
         }
         pthread_mutex_unlock(&pool->lock);
     }
