@@ -39,7 +39,8 @@ class Wanted:
 
 
 def defaults(options):
-    settle, window, script = (5, 20, 12)
+    # In the first period a monitorable goes over to its own phase: few rounds are of that time.
+    settle, window, script = (options.period + 1, 20, 12)
     options.small_window = 60
     if options.quick:
         settle, window, script = (2, 8, 6)

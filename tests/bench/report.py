@@ -4,6 +4,7 @@ import csv
 import glob
 import os
 import platform
+import re
 import sys
 
 import aims
@@ -63,6 +64,15 @@ def section(title, rows):
     return f"## {title}\n{table(rows, COST)}\n{table(measured, DETAIL)}\n"
 
 
+def huge_pages():
+    """Which memory the kernel gives in huge pages."""
+    try:
+        with open("/sys/kernel/mm/transparent_hugepage/enabled") as f:
+            return re.search(r"\[(\w+)\]", f.read()).group(1)
+    except OSError:
+        return "none"
+
+
 def machine():
     model = ""
     with open("/proc/cpuinfo") as f:
@@ -72,8 +82,8 @@ def machine():
                 break
     with open("/proc/loadavg") as f:
         load = f.read().split()[0]
-    return (f"{os.cpu_count()} cores ({model}), Linux {'.'.join(platform.release().split('.')[:2])}; "
-            f"load average at the end {load}")
+    return (f"{os.cpu_count()} cores ({model}), Linux {'.'.join(platform.release().split('.')[:2])}, "
+            f"huge pages: {huge_pages()}; load average at the end {load}")
 
 
 def soaks():
