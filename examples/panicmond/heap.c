@@ -31,7 +31,8 @@
 #define TRIM_LEN (1 << 20)
 #define AGAIN_MS 1000
 
-static uintptr_t followed; /* all below was moved; 0: nothing is to be */
+static uintptr_t small;    /* all below stays in small pages; 0: all does */
+static uintptr_t followed; /* all between was moved */
 
 static uintptr_t heap_end(void)
 {
@@ -58,13 +59,15 @@ void heap_set_up(void)
     (void)mallopt(M_MMAP_THRESHOLD, MAPPED_LEN);
     (void)mallopt(M_TRIM_THRESHOLD, TRIM_LEN);
 #endif
-    followed = is_allowed() ? (heap_end() + SMALL_LEN) / HUGE_LEN * HUGE_LEN : 0;
+    small = is_allowed() ? (heap_end() + SMALL_LEN) / HUGE_LEN * HUGE_LEN : 0;
+    followed = small;
 }
 
 int heap_follow(void)
 {
     uintptr_t end = heap_end() / HUGE_LEN * HUGE_LEN;
-    if (followed == 0 || end <= followed) {
+    if (small == 0 || end <= followed) {
+        followed = end > small ? end : small; /* what it shrank by comes back in small pages */
         return -1;
     }
     void *from = (void *)followed;

@@ -224,8 +224,9 @@ static void add_done(pm_lane *lane, pm_entry *entry)
     entry->next = NULL;
     if (lane->last_done == NULL) {
         lane->done = entry;
-        if (lane->port->user != lane->user) { /* else it is about to collect */
-            lane->wake(lane->user);           /* for the others it was woken before */
+        bool collects = lane->port->confirming && lane->port->user == lane->user;
+        if (!collects) {
+            lane->wake(lane->user); /* for the others it was woken before */
         }
     } else {
         lane->last_done->next = entry;

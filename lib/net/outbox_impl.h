@@ -86,6 +86,7 @@ struct pm_port {
     pm_entry *last_flight;
     size_t in_flight;
     uint64_t next_tag;
+    bool confirming; /* takes in confirms; its user collects what is done afterwards */
 };
 
 struct pm_outbox {

@@ -244,6 +244,7 @@ static void settle_nacked(pm_entry *entry, int64_t now_ms)
 void pm_port_confirm(pm_port *port, const pm_confirm *list, size_t count, int64_t now_ms)
 {
     pthread_mutex_lock(&port->outbox->lock);
+    port->confirming = true;
     for (size_t i = 0; i < count; i++) {
         pm_entry *at = take_flight(port, list[i].tag, list[i].multiple);
         while (at != NULL) {
@@ -258,6 +259,7 @@ void pm_port_confirm(pm_port *port, const pm_confirm *list, size_t count, int64_
             at = next;
         }
     }
+    port->confirming = false;
     pm_outbox_unlock(port->outbox);
 }
 

@@ -216,6 +216,61 @@ START_TEST(the_oldest_of_all_lanes_go_first_but_no_monitorables)
 }
 END_TEST
 
+static void count_wake(void *user)
+{
+    ++*(int *)user;
+}
+
+static void ignore_wake(void *user, bool hurry)
+{
+    (void)user;
+    (void)hurry;
+}
+
+/* A channel that confirms its own messages collects them anyway; whatever else ends them, maybe in
+ * another thread, must wake it. */
+START_TEST(only_its_own_confirms_do_not_wake_a_channel)
+{
+    static box_outcome at[MANY];
+    int wakes[2] = {0, 0};
+    pm_port *ports[2];
+    pm_lane *lanes[2];
+    int64_t next_ms;
+    pm_outbox *outbox = box_open(4000, NULL);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pm_port_open(&ports[i], outbox, ignore_wake, &wakes[i]), PANICMON_OK);
+        ck_assert_int_eq(
+            pm_lane_open(&lanes[i], ports[i], i == 0 ? "a" : "b", count_wake, &wakes[i]),
+            PANICMON_OK);
+        pm_port_set_state(ports[i], PM_PORT_UP);
+    }
+    box_add(lanes[0], &at[0], "confirmed");
+    ck_assert_ptr_nonnull(box_take(ports[0], 0, &next_ms));
+    box_acked(ports[0], 1, false);
+    ck_assert_int_eq(wakes[0], 0);
+    (void)pm_lane_collect(lanes[0], 0);
+    ck_assert_int_eq(at[0].times, 1);
+    ck_assert_int_eq(at[0].status, PANICMON_OK);
+
+    box_add(lanes[0], &at[1], "dropped for those of the other");
+    for (int i = 2; i < MANY; i++) {
+        box_add(lanes[1], &at[i], "of the other");
+    }
+    ck_assert_int_eq(wakes[0], 1);
+    (void)pm_lane_collect(lanes[0], 0);
+    ck_assert_int_eq(at[1].status, PANICMON_ERR_LIMIT);
+    for (int i = 0; i < 2; i++) {
+        pm_lane_close(lanes[i]);
+        pm_port_close(ports[i]);
+    }
+    pm_outbox_free(outbox);
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_int_eq(at[i].times, 1);
+        box_clear(&at[i]);
+    }
+}
+END_TEST
+
 /* Two managers have lists of the same routing key: each has its own newest. */
 START_TEST(a_list_takes_the_place_of_none_of_another_manager)
 {
@@ -563,6 +618,7 @@ int main(void)
     tcase_add_test(all, returned_and_refused_messages_fail);
     tcase_add_test(all, a_message_that_closes_the_channel_goes_alone);
     tcase_add_test(all, the_oldest_of_all_lanes_go_first_but_no_monitorables);
+    tcase_add_test(all, only_its_own_confirms_do_not_wake_a_channel);
     tcase_add_test(all, a_list_takes_the_place_of_none_of_another_manager);
     tcase_add_test(all, a_newer_monitorable_takes_the_place_of_one_that_waits);
     tcase_add_test(all, monitorables_do_not_gather_without_end);
