@@ -72,9 +72,9 @@ int heap_follow(void)
     }
     void *from = (void *)followed;
     size_t size = end - followed;
-    if (madvise(from, size, MADV_HUGEPAGE) == 0) {
+    if (madvise(from, size, MADV_HUGEPAGE) == 0) { /* else it shrank meanwhile */
         (void)madvise(from, size, MADV_COLLAPSE);
+        followed = end;
     }
-    followed = end;
     return AGAIN_MS;
 }

@@ -37,8 +37,8 @@ struct panicmon_round {
 void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int64_t budget_ms);
 /* What was asked for becomes what is replied to; the step counter goes on. */
 void pm_round_turn(panicmon_round *round);
-/* The step is over: replies go, and their memory is the next one's to use while it is in the cache.
- */
+/* The step is over: replies go, and the next one to take memory takes theirs, which is likely still
+ * in the cache. */
 void pm_round_rest(panicmon_round *round);
 /* Frees requests and replies, but those that are kept; the round can begin again and holds no
  * memory for them. */

@@ -24,7 +24,7 @@
 /* Class, weight, size of the body, which properties there are, delivery mode. */
 #define HEADER_SIZE 15
 /* A buffer that grew larger, for a large message, is given back. */
-#define KEEP_MAX (2 * PM_BATCH_SIZE)
+#define KEEP_MAX (4 * PM_BATCH_SIZE)
 
 /* ---- encoding ---- */
 

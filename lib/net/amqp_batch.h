@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "net/outbox.h"
 
-/* Bytes of one write, more or less: what a busy loop has to say at once. */
-#define PM_BATCH_SIZE ((size_t)65536)
+/* Bytes of one write, more or less. A socket that polls as writable takes this much. */
+#define PM_BATCH_SIZE ((size_t)16384)
 
 typedef struct pm_batch {
     int fd;

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/compiler.h"
-
 void pm_request_finish(pm_request *request, panicmon_err status, int64_t code, const char *message)
 {
     request->status = status;

@@ -1,5 +1,5 @@
 /* test_heap.c: where the daemon's memory lies: as the kernel tells it of the process. Where malloc
- * is not glibc's own (sanitizers), nothing is changed. */
+ * is not glibc's own, as under the sanitizers, nothing is changed. */
 #include <check.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 
 #include "heap.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
 #define HAS_HEAP false
 #else
 #define HAS_HEAP true
