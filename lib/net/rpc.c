@@ -78,7 +78,7 @@ static void finish_all(pm_calls *calls, panicmon_err status, const char *message
 /* ---- endpoints ---- */
 
 /* Requests may be submitted again from within; those are not failed too. */
-void pm_endpoint_fail(pm_rpc_endpoint *endpoint, panicmon_err status, const char *reason)
+void pm_rpc_endpoint_fail(pm_rpc_endpoint *endpoint, panicmon_err status, const char *reason)
 {
     char message[sizeof endpoint->problem];
     pm_calls failed;
@@ -90,7 +90,7 @@ void pm_endpoint_fail(pm_rpc_endpoint *endpoint, panicmon_err status, const char
     finish_all(&failed, status, message);
 }
 
-void pm_endpoint_drop(pm_rpc_endpoint *endpoint)
+void pm_rpc_endpoint_drop(pm_rpc_endpoint *endpoint)
 {
     if (endpoint->ws != NULL) {
         endpoint->rpc->counts.sockets--;
@@ -122,7 +122,7 @@ static void prefetch_pending(const pm_rpc_endpoint *endpoint)
 static void on_message(void *user, const char *text, size_t len)
 {
     prefetch_pending(user);
-    pm_endpoint_receive(user, text, len);
+    pm_rpc_endpoint_receive(user, text, len);
 }
 
 static void on_closed(void *user, panicmon_err why, const char *message)
@@ -132,15 +132,15 @@ static void on_closed(void *user, panicmon_err why, const char *message)
     (void)snprintf(reason, sizeof reason, "%s", message); /* it goes with the connection */
     pm_logf(endpoint->rpc->log, PANICMON_LOG_DEBUG, endpoint->rpc->component, "%s: %s",
             endpoint->name, reason);
-    pm_endpoint_drop(endpoint);
-    pm_endpoint_fail(endpoint, why, reason);
+    pm_rpc_endpoint_drop(endpoint);
+    pm_rpc_endpoint_fail(endpoint, why, reason);
 }
 
 static const pm_ws_events events = {on_opened, on_message, on_closed};
 
 static void free_endpoint(pm_rpc_endpoint *endpoint)
 {
-    pm_endpoint_drop(endpoint);
+    pm_rpc_endpoint_drop(endpoint);
     free(endpoint->url);
     free(endpoint->name);
     free(endpoint);
@@ -206,7 +206,7 @@ static void connect_endpoint(pm_rpc_endpoint *endpoint, int64_t now)
     panicmon_err status =
         pm_ws_open(&endpoint->ws, endpoint->rpc->loop, endpoint->url, &events, endpoint);
     if (status != PANICMON_OK) {
-        pm_endpoint_fail(endpoint, status, panicmon_strerror(status));
+        pm_rpc_endpoint_fail(endpoint, status, panicmon_strerror(status));
         return;
     }
     endpoint->rpc->counts.connects++;
@@ -305,7 +305,7 @@ static void accept_request(pm_rpc *rpc, pm_request *request, int64_t now)
         rpc->to_send = endpoint;
     }
     if (request->deadline < endpoint->armed) {
-        pm_endpoint_arm(endpoint, request->deadline);
+        pm_rpc_endpoint_arm(endpoint, request->deadline);
     }
     rpc->due = pm_earlier(rpc->due, pm_earlier(request->deadline, now + rpc->idle_ms));
 }
@@ -323,7 +323,7 @@ void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64
             pm_prefetch(rpc->to_send->ws);
         }
         connect_endpoint(endpoint, now_ms);
-        pm_endpoint_send(endpoint);
+        pm_rpc_endpoint_send(endpoint);
     }
 }
 
@@ -363,7 +363,7 @@ static void expire(pm_rpc_endpoint *endpoint, int64_t now)
         dead = heard != 0 && heard < late.first->since;
     }
     if (dead) {
-        pm_endpoint_drop(endpoint);
+        pm_rpc_endpoint_drop(endpoint);
     }
     while (late.first != NULL) {
         char message[200];
@@ -374,7 +374,7 @@ static void expire(pm_rpc_endpoint *endpoint, int64_t now)
         pm_call_finish(call, PANICMON_ERR_TIMEOUT, 0, message);
     }
     if (dead) {
-        pm_endpoint_fail(endpoint, PANICMON_ERR_WS, "closed, as it answered nothing any more");
+        pm_rpc_endpoint_fail(endpoint, PANICMON_ERR_WS, "closed, as it answered nothing any more");
     }
 }
 
@@ -401,7 +401,7 @@ static void close_idle(pm_rpc *rpc, int64_t now)
             continue;
         }
         if (idle) {
-            pm_endpoint_drop(endpoint);
+            pm_rpc_endpoint_drop(endpoint);
         }
         bool used = endpoint->used + rpc->idle_ms > now;
         endpoint->since = used ? endpoint->used : now;

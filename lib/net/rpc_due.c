@@ -25,7 +25,7 @@ bool pm_dues_reserve(pm_rpc *rpc)
     return true;
 }
 
-void pm_endpoint_arm(pm_rpc_endpoint *endpoint, int64_t ms)
+void pm_rpc_endpoint_arm(pm_rpc_endpoint *endpoint, int64_t ms)
 {
     pm_rpc *rpc = endpoint->rpc;
     size_t at = rpc->due_count++;

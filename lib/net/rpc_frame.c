@@ -105,7 +105,7 @@ static void send_frame(pm_rpc_endpoint *endpoint, size_t count)
     }
 }
 
-void pm_endpoint_send(pm_rpc_endpoint *endpoint)
+void pm_rpc_endpoint_send(pm_rpc_endpoint *endpoint)
 {
     while (endpoint->fresh.first != NULL && endpoint->ws != NULL) {
         size_t count = 0;
@@ -287,7 +287,7 @@ static void take_refusal(pm_rpc_endpoint *endpoint, const reply *got)
         pm_calls_append(&endpoint->fresh, call);
         call = next;
     }
-    pm_endpoint_send(endpoint);
+    pm_rpc_endpoint_send(endpoint);
 }
 
 static pm_rpc_call *find_call(const pm_rpc_endpoint *endpoint, int64_t id)
@@ -359,12 +359,12 @@ static bool take_message(pm_rpc_endpoint *endpoint, const char *text, size_t len
     return false;
 }
 
-void pm_endpoint_receive(pm_rpc_endpoint *endpoint, const char *text, size_t len)
+void pm_rpc_endpoint_receive(pm_rpc_endpoint *endpoint, const char *text, size_t len)
 {
     endpoint->rpc->counts.frames_in++;
     endpoint->rpc->counts.bytes_in += (int64_t)len;
     if (!take_message(endpoint, text, len)) {
-        pm_endpoint_drop(endpoint);
-        pm_endpoint_fail(endpoint, PANICMON_ERR_PROTOCOL, "sent what is no JSON-RPC message");
+        pm_rpc_endpoint_drop(endpoint);
+        pm_rpc_endpoint_fail(endpoint, PANICMON_ERR_PROTOCOL, "sent what is no JSON-RPC message");
     }
 }

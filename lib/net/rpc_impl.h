@@ -64,7 +64,7 @@ struct pm_rpc {
 /* Makes room for one more due time; false without memory. */
 bool pm_dues_reserve(pm_rpc *rpc);
 /* Has the endpoint looked at by `ms`, for which there is room. */
-void pm_endpoint_arm(pm_rpc_endpoint *endpoint, int64_t ms);
+void pm_rpc_endpoint_arm(pm_rpc_endpoint *endpoint, int64_t ms);
 /* The endpoint to be looked at by `now`; NULL: none yet. */
 pm_rpc_endpoint *pm_dues_first(pm_rpc *rpc, int64_t now);
 /* That one was looked at: it is to be by `ms` again, or not (PM_NEVER). */
@@ -83,15 +83,15 @@ static inline pm_request *pm_call_request(const pm_rpc_call *call)
 /* Finishes a call that is in no list. */
 void pm_call_finish(pm_rpc_call *call, panicmon_err status, int64_t code, const char *message);
 /* Finishes everything pending; `reason` gets the endpoint's name in front. */
-void pm_endpoint_fail(pm_rpc_endpoint *endpoint, panicmon_err status, const char *reason);
+void pm_rpc_endpoint_fail(pm_rpc_endpoint *endpoint, panicmon_err status, const char *reason);
 /* Closes the connection and forgets what was learned about it. */
-void pm_endpoint_drop(pm_rpc_endpoint *endpoint);
+void pm_rpc_endpoint_drop(pm_rpc_endpoint *endpoint);
 
 /* ---- rpc_frame.c ---- */
 #define PM_BATCH_MAX 256
 /* Sends what is fresh, in as few frames as the peer takes. */
-void pm_endpoint_send(pm_rpc_endpoint *endpoint);
+void pm_rpc_endpoint_send(pm_rpc_endpoint *endpoint);
 /* Takes one message from the peer. */
-void pm_endpoint_receive(pm_rpc_endpoint *endpoint, const char *text, size_t len);
+void pm_rpc_endpoint_receive(pm_rpc_endpoint *endpoint, const char *text, size_t len);
 
 #endif

@@ -35,7 +35,7 @@ static void begin(pm_rpc *rpc, pm_rpc_endpoint *endpoint, pm_request *requests)
 
 static void end(pm_rpc *rpc, pm_rpc_endpoint *endpoint, pm_request *requests)
 {
-    pm_endpoint_fail(endpoint, PANICMON_ERR_CANCELED, "the end");
+    pm_rpc_endpoint_fail(endpoint, PANICMON_ERR_CANCELED, "the end");
     for (size_t i = 0; i < CALLS; i++) {
         fuzz_check(finished[i] == 1, "each call is finished once");
         free(requests[i].message);
@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 0; at < size;) {
         const uint8_t *line_end = memchr(data + at, '\n', size - at);
         size_t len = line_end == NULL ? size - at : (size_t)(line_end - (data + at));
-        pm_endpoint_receive(&endpoint, (const char *)data + at, len);
+        pm_rpc_endpoint_receive(&endpoint, (const char *)data + at, len);
         at += len + 1;
     }
     end(&rpc, &endpoint, requests);
