@@ -55,9 +55,11 @@ static bool is_allowed(void)
 void heap_set_up(void)
 {
 #ifdef __GLIBC__
+    /* NOLINTBEGIN(concurrency-mt-unsafe): there is one thread yet */
     (void)mallopt(M_ARENA_MAX, 1);
     (void)mallopt(M_MMAP_THRESHOLD, MAPPED_LEN);
     (void)mallopt(M_TRIM_THRESHOLD, TRIM_LEN);
+    /* NOLINTEND(concurrency-mt-unsafe) */
 #endif
     small = is_allowed() ? (heap_end() + SMALL_LEN) / HUGE_LEN * HUGE_LEN : 0;
     followed = small;

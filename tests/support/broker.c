@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <glob.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -258,9 +259,37 @@ void broker_kill(void)
     wait_ms(300); /* until epmd has noticed */
 }
 
+/* Whether all processes of a group stand still; a signal takes its time where there is much to do.
+ */
+static bool is_stopped(pid_t group)
+{
+    glob_t found = {0};
+    bool stopped = true;
+    if (glob("/proc/[0-9]*/stat", 0, NULL, &found) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char state = 'T';
+        int of = 0;
+        FILE *from = fopen(found.gl_pathv[i], "r");
+        if (from != NULL && fscanf(from, "%*d (%*[^)]) %c %*d %d", &state, &of) == 2 &&
+            of == group) {
+            stopped = stopped && (state == 'T' || state == 'Z');
+        }
+        if (from != NULL) {
+            (void)fclose(from);
+        }
+    }
+    globfree(&found);
+    return stopped;
+}
+
 void broker_freeze(void)
 {
     signal_broker(SIGSTOP);
+    for (int i = 0; i < 1000 && !is_stopped(broker_group()); i++) {
+        wait_ms(2);
+    }
 }
 
 void broker_thaw(void)
