@@ -83,9 +83,12 @@ class Row:
     def note(self, text):
         self.row["note"] = "; ".join(filter(None, [self.row["note"], text]))
 
-    def start(self):
+    def prepare(self):
+        """What takes its time and is no part of the start."""
         if self.wanted.approach == "floor":
             self.lab.script(self.wanted.kind, self.wanted.n)
+
+    def start(self):
         self.began = time.monotonic()
         self.children = self.lab.start(self.wanted.approach, self.wanted.kind, self.wanted.n,
                                        self.wanted.tls)
@@ -166,10 +169,14 @@ class Row:
 
 def measure(lab, group):
     """The rows of one group, side by side."""
-    rows = [Row(lab, wanted) for wanted in group]
-    alone = len(rows) == 1
+    pair = plan.is_pair(group)
+    rows = [Row(lab.beside() if pair and wanted.approach == "floor" else lab, wanted)
+            for wanted in group]
+    alone = len(rows) == 1 or pair
     window = max(wanted.window for wanted in group)
     try:
+        for row in rows:
+            row.prepare()
         for row in rows:
             row.start()
         for row in rows:

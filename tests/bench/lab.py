@@ -33,12 +33,22 @@ class Lab:
         self.sims = {}
         self.certificate = None
         self.scripts = {}
+        self.other = None
 
     def open(self):
         if not self.options.no_broker:
             self.broker = Broker(self.build)
 
+    def beside(self):
+        """Another one, with a simulator and a broker of its own."""
+        if self.other is None:
+            self.other = Lab(self.options)
+            self.other.open()
+        return self.other
+
     def close(self):
+        if self.other:
+            self.other.close()
         for sim in self.sims.values():
             sim.close()
         if self.broker:

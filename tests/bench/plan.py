@@ -118,8 +118,23 @@ def make(options, limit):
                     skipped.append({"approach": approach, "kind": kind, "n": n,
                                     "scheme": "wss" if tls else "ws", "note": reason})
         groups += [small[n] for n in sorted(small)]
-        groups += sorted(single, key=lambda group: group[0].n)
+        groups += pair(sorted(single, key=lambda group: group[0].n))
     return groups, skipped
+
+
+def pair(groups):
+    """The floor is measured in the window of `events`, as the one is told by the other: whatever
+    else the machine does falls on both."""
+    floors = {group[0].n: group[0] for group in groups if group[0].approach == "floor"}
+    paired = [group for group in groups if group[0].approach == "events" and group[0].n in floors]
+    for group in paired:
+        groups.remove([floors[group[0].n]])
+        group.append(floors[group[0].n])
+    return groups
+
+
+def is_pair(group):
+    return len(group) == 2 and group[0].n > SIDE_BY_SIDE
 
 
 def seconds_of(group, options):

@@ -116,6 +116,8 @@ figures do not.
   eighth of a power of two, so up to an eighth too much. The first rounds of all are not in them.
 * Rows of up to {side} monitorables were measured side by side, in a window of {small:.0f} s, so the
   broker's cost could not be told apart.
+* From there on `events` and the floor of the same N were measured in one window, each with a
+  simulator and a broker of its own: what else the machine does falls on both.
 * **PANIC** stands there for comparison, as measured earlier on such a machine: PANIC 1.3.1 with a
   process per monitor, validators and others mixed, its whole tree.
 
