@@ -418,6 +418,12 @@ static int draw(panicmond *d)
     return d->options->once && due > IDLE_MS ? IDLE_MS : due;
 }
 
+/* Of two waits, each -1 for as long as nothing happens. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static void watch(panicmond *d)
 {
     enum { SIGNALS, OUTPUT, LOG, ROWS, COUNT };
@@ -436,10 +442,7 @@ static void watch(panicmond *d)
         int heap = heap_follow();
         /* Rows that change while the next drawing is not due yet must not wake us again. */
         on[ROWS].fd = d->output.table != NULL && wait > IDLE_MS ? table_fd(d->output.table) : -1;
-        wait = tick >= 0 && (wait < 0 || tick < wait) ? tick : wait;
-        wait = bark >= 0 && (wait < 0 || bark < wait) ? bark : wait;
-        wait = heap >= 0 && (wait < 0 || heap < wait) ? heap : wait;
-        wait = wait < 0 || files < wait ? files : wait;
+        wait = sooner(sooner(sooner(sooner(wait, tick), bark), heap), files);
         if (poll(on, COUNT, wait) < 0) {
             continue; /* a signal: its number waits in the pipe */
         }

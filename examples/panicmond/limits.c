@@ -49,7 +49,7 @@ static size_t wanted_files(const setup *setup, size_t nodes)
         return files + busy * (3 + own);
     }
     if (strcmp(executor, "queue") == 0) {
-        return files + nodes + busy * (2 + own);
+        return files + nodes * 5 / 2 + busy * (2 + own); /* several workers connect to a node */
     }
     return files + nodes;
 }

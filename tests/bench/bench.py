@@ -131,6 +131,8 @@ class Row:
                     row[f"{key}_p{percent}_ms"] = value
         for key in ("late", "overruns", "errors"):
             row[key] = after.figures.get(key, 0) - before.figures.get(key, 0)
+        if row["errors"] > 0:
+            self.note(f"{row['errors']:,} of its {rounds:,} rounds failed")
         if self.lab.broker and alone:
             row["broker_pss_mib"] = round(memory_kib(self.lab.broker.pid)[1] / 1024)
         if rounds > 0:

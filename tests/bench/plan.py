@@ -5,7 +5,7 @@ SIZES = [1, 10, 100, 1000, 5000, 10000]
 # Up to this size the approaches are measured side by side, as their rounds are few and far between.
 SIDE_BY_SIDE = 10
 # Descriptors for each monitorable, of those that need more than a few.
-DESCRIPTORS = {"threads-own": 7, "threads-shared": 3, "queue": 1.95, "events": 1, "floor": 1}
+DESCRIPTORS = {"threads-own": 7, "threads-shared": 3, "queue": 2.4, "events": 1, "floor": 1}
 DESCRIPTORS_SPARE = 100
 # The most monitorables that an approach is asked to hold for another reason, and the reason.
 MOST = {
