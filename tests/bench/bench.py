@@ -13,11 +13,8 @@ import time
 import plan
 import report
 from lab import Lab
-from procs import (cpu_ns, cpu_ticks, descriptors, memory_kib, raise_descriptor_limit, switches,
-                   threads)
+from procs import cpu_ns, descriptors, memory_kib, raise_descriptor_limit, switches, threads
 
-# So many ticks of the clock are needed to tell user from system time.
-TICKS_LEAST = 10
 # The last step of a histogram, which holds all, has a bound beyond any that is measured.
 LONGEST_US = 1 << 40
 
@@ -57,9 +54,6 @@ class Look:
     def __init__(self, children, broker):
         self.figures = ask_all(children)
         self.cpu = sum(cpu_ns(c.pid) for c in children)
-        ticks = [cpu_ticks(c.pid) for c in children]
-        self.user = sum(t[0] for t in ticks)
-        self.system = sum(t[1] for t in ticks)
         self.switches = sum(switches(c.pid) for c in children)
         self.broker_cpu = cpu_ns(broker.pid) if broker else 0
 
@@ -141,11 +135,7 @@ class Row:
     def measure_rounds(self, rounds, alone):
         before, after, row = self.before, self.after, self.row
         cpu = (after.cpu - before.cpu) / 1000 / rounds
-        user, system = after.user - before.user, after.system - before.system
         row["cpu_us_per_round"] = round(cpu, 1)
-        if user + system >= TICKS_LEAST:
-            row["user_us"] = round(cpu * user / (user + system), 1)
-            row["sys_us"] = round(cpu * system / (user + system), 1)
         for key, name in (("rpc_frames", "frames_per_round"), ("rpc_bytes_in", "in_bytes_per_round"),
                           ("rpc_bytes_out", "out_bytes_per_round"),
                           ("messages_confirmed", "messages_per_round")):

@@ -11,14 +11,13 @@ import aims
 import plot
 from aims import PANIC_ROWS
 
-COLUMNS = ["approach", "kind", "scheme", "n", "rounds", "tick_ms", "cpu_us_per_round", "user_us",
-           "sys_us", "floor_ratio", "rss_kib_each", "pss_kib_each", "threads", "descriptors",
-           "switches_per_round", "lag_p50_ms", "lag_p99_ms", "round_p50_ms", "round_p99_ms", "late",
-           "overruns", "errors", "frames_per_round", "out_bytes_per_round", "in_bytes_per_round",
-           "messages_per_round", "first_rounds_s", "stop_s", "broker_us_per_round", "broker_pss_mib",
-           "note"]
-COST = [("approach", "approach"), ("n", "N"), ("cpu_us_per_round", "CPU µs"), ("user_us", "user"),
-        ("sys_us", "sys"), ("floor_ratio", "to the floor"), ("rss_kib_each", "RSS KiB"),
+COLUMNS = ["approach", "kind", "scheme", "n", "rounds", "tick_ms", "cpu_us_per_round",
+           "floor_ratio", "rss_kib_each", "pss_kib_each", "threads", "descriptors", "switches_per_round",
+           "lag_p50_ms", "lag_p99_ms", "round_p50_ms", "round_p99_ms", "late", "overruns", "errors",
+           "frames_per_round", "out_bytes_per_round", "in_bytes_per_round", "messages_per_round",
+           "first_rounds_s", "stop_s", "broker_us_per_round", "broker_pss_mib", "note"]
+COST = [("approach", "approach"), ("n", "N"), ("cpu_us_per_round", "CPU µs"),
+        ("floor_ratio", "to the floor"), ("rss_kib_each", "RSS KiB"),
         ("pss_kib_each", "PSS KiB"), ("threads", "threads"), ("descriptors", "fds"),
         ("switches_per_round", "switches"), ("lag_p50_ms", "lag p50 ms"), ("lag_p99_ms", "lag p99 ms"),
         ("broker_us_per_round", "broker CPU µs"), ("broker_pss_mib", "broker MiB"), ("note", "note")]
