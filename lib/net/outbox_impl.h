@@ -9,10 +9,6 @@
 #include "net/outbox.h"
 #include "net/spool.h"
 
-/* Samples are mostly larger than half of this and smaller than it. malloc is slow with such sizes,
- * so their blocks are used again. */
-#define PM_ENTRY_USUAL 2048
-
 /* How many usual sizes there are: most heartbeats have one, most samples another. malloc is slow
  * where many of a size come and go at once, so memory of those is used again. */
 #define PM_ENTRY_BLOCKS 2
@@ -114,7 +110,7 @@ struct pm_outbox {
 
 /* Unlocks, then writes the records that came up meanwhile. */
 void pm_outbox_unlock(pm_outbox *outbox);
-/* A message in one block of memory; NULL without memory. With a lane, which may be NULL, in its
+/* outbox_entry.c: a message in one block of memory; NULL without memory. With a lane, which may be NULL, in its
  * channel's thread. */
 pm_entry *pm_entry_make(const pm_outbox *outbox, pm_lane *lane, const char *exchange,
                         const char *routing_key, const char *body, size_t len);
