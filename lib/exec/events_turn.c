@@ -82,6 +82,11 @@ void pm_slot_deliver_stored(pm_job *jobs)
 
 static void ask_store(pm_slot *slot, pm_request *request)
 {
+    pm_store *store = slot->loop->exec->env.store;
+    if (request->kind == PM_REQUEST_STORE && pm_store_saves_in_memory(store)) {
+        pm_carry_stored(store, request);
+        return;
+    }
     stored *at = malloc(sizeof *at);
     if (at == NULL) {
         pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);

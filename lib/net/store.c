@@ -29,13 +29,15 @@ static panicmon_err local_load(pm_store *base, const char *key, int64_t until_ms
 static panicmon_err local_save(pm_store *base, const char *key, const void *value, size_t len);
 static void local_free(pm_store *base);
 
-static const pm_store_ops local_ops = {.load = local_load, .save = local_save, .free = local_free};
+static const pm_store_ops memory_ops = {
+    .load = local_load, .save = local_save, .free = local_free, .saves_in_memory = true};
+static const pm_store_ops dir_ops = {.load = local_load, .save = local_save, .free = local_free};
 
-static local_store *make(void)
+static local_store *make(const pm_store_ops *ops)
 {
     local_store *store = calloc(1, sizeof *store);
     if (store != NULL) {
-        store->base.ops = &local_ops;
+        store->base.ops = ops;
         atomic_init(&store->base.refs, 1);
         store->dir = -1;
         store->lock_file = -1;
@@ -46,7 +48,7 @@ static local_store *make(void)
 
 panicmon_err pm_store_new_memory(pm_store **out)
 {
-    local_store *store = make();
+    local_store *store = make(&memory_ops);
     if (store == NULL) {
         return PANICMON_ERR_NOMEM;
     }
@@ -56,7 +58,7 @@ panicmon_err pm_store_new_memory(pm_store **out)
 
 panicmon_err pm_store_new_dir(pm_store **out, const char *path, panicmon_error **err)
 {
-    local_store *store = make();
+    local_store *store = make(&dir_ops);
     if (store == NULL) {
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");
     }
@@ -247,6 +249,11 @@ panicmon_err pm_store_sync(pm_store *store, int64_t until_ms)
 panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, size_t len)
 {
     return store->ops->save(store, key, value, len);
+}
+
+bool pm_store_saves_in_memory(const pm_store *store)
+{
+    return store->ops->saves_in_memory;
 }
 
 pm_store *pm_store_ref(pm_store *store)

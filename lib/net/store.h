@@ -4,6 +4,7 @@
 #define PM_STORE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include <panicmon/error.h>
 #include <panicmon/log.h>
@@ -21,6 +22,7 @@ typedef struct pm_store_ops {
     panicmon_err (*save)(pm_store *store, const char *key, const void *value, size_t len);
     panicmon_err (*sync)(pm_store *store, int64_t until_ms); /* NULL: a save is at once for good */
     void (*free)(pm_store *store);
+    bool saves_in_memory; /* save never waits for a disk or a server */
 } pm_store_ops;
 
 struct pm_store {
@@ -44,6 +46,8 @@ panicmon_err pm_store_load(pm_store *store, const char *key, pm_buf *value);
 /* The same, but waits no longer than `until_ms` (pm_mono_ms()). */
 panicmon_err pm_store_load_until(pm_store *store, const char *key, int64_t until_ms, pm_buf *value);
 panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, size_t len);
+/* Whether pm_store_save() only touches memory, so that a loop may call it. */
+bool pm_store_saves_in_memory(const pm_store *store);
 /* Waits until all that was saved is stored for good: ERR_TIMEOUT after `until_ms`; ERR_REDIS at
  * once when the store is away. */
 panicmon_err pm_store_sync(pm_store *store, int64_t until_ms);

@@ -336,8 +336,11 @@ static void redis_free(pm_store *base)
 panicmon_err pm_store_new_redis(pm_store **out, const char *url, const char *prefix,
                                 panicmon_log *log, panicmon_error **err)
 {
-    static const pm_store_ops ops = {
-        .load = redis_load, .save = redis_save, .sync = redis_sync, .free = redis_free};
+    static const pm_store_ops ops = {.load = redis_load,
+                                     .save = redis_save,
+                                     .sync = redis_sync,
+                                     .free = redis_free,
+                                     .saves_in_memory = true};
     redis_store *store = calloc(1, sizeof *store);
     if (store == NULL) {
         return pm_error_setf(err, PANICMON_ERR_NOMEM, "out of memory");

@@ -22,12 +22,11 @@ static const char *const no_settings[] = {NULL};
 
 /* ---- tests; _i is the executor ---- */
 
-START_TEST(all_publish_the_same)
+static void see_all_publish_the_same(const char *executor, const char *const *pairs)
 {
     enum { PROBES = 24, ROUNDS = 3 };
-    const char *const pairs[] = {"rounds", "3", NULL};
     peer *server = peer_start(lab_node, NULL, NULL, NULL);
-    lab at = lab_open(executors[_i], pairs);
+    lab at = lab_open(executor, pairs);
     pm_buf json = {0};
     lab_add_probes(&json, 0, PROBES, peer_port(server), ", \"period\": 500");
     pm_buf_char(&json, '}');
@@ -61,6 +60,24 @@ START_TEST(all_publish_the_same)
     lab_close(&at);
     peer_stop(server);
     pm_buf_free(&json);
+}
+
+START_TEST(all_publish_the_same)
+{
+    const char *const pairs[] = {"rounds", "3", NULL};
+    see_all_publish_the_same(executors[_i], pairs);
+}
+END_TEST
+
+START_TEST(all_publish_the_same_with_a_store_that_waits_for_the_disk)
+{
+    char directory[] = "/tmp/panicmon-exec-XXXXXX";
+    char command[64];
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    const char *const pairs[] = {"rounds", "3", "state_dir", directory, NULL};
+    see_all_publish_the_same(executors[_i], pairs);
+    (void)snprintf(command, sizeof command, "rm -r %s", directory);
+    ck_assert_int_eq(system(command), 0);
 }
 END_TEST
 
@@ -400,6 +417,8 @@ int main(void)
     TCase *events = tcase_create("events");
     tcase_set_timeout(each, 20);
     tcase_add_loop_test(each, all_publish_the_same, 0, EXECUTORS);
+    tcase_add_loop_test(each, all_publish_the_same_with_a_store_that_waits_for_the_disk, 0,
+                        EXECUTORS);
     tcase_add_loop_test(each, a_stop_does_not_wait_for_hung_peers, 0, EXECUTORS);
     tcase_add_loop_test(each, one_that_blocks_does_not_delay_the_others, 0, EXECUTORS);
     tcase_add_loop_test(each, a_wait_takes_its_time, 0, EXECUTORS);
