@@ -7,9 +7,9 @@
 #include "net/store.h"
 
 /* Carries out a load or store and finishes it; blocks as long as the store does. */
+void pm_carry_stored(pm_store *store, pm_request *request);
 /* Finishes a PM_REQUEST_WAIT whose deadline has come. */
 void pm_carry_waited(pm_request *request);
-void pm_carry_stored(pm_store *store, pm_request *request);
 /* Adds to the figures what `now` is more than `*before`, which becomes `now`. */
 void pm_figures_add_rpc(pm_figures *figures, const pm_rpc_counts *now, pm_rpc_counts *before);
 

@@ -10,9 +10,9 @@
 #include "base/log.h"
 #include "exec/carry.h"
 
-/* Helpers; the store's are few because calls to it are short, unless it is away. */
+/* Helpers. The store has one, so that its calls are carried out in the order in which they came. */
 #define STEPS_MAX  64
-#define STORES_MAX 4
+#define STORES_MAX 1
 
 void pm_events_call(pm_events_loop *loop)
 {

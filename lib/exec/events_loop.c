@@ -149,6 +149,7 @@ static void run_ready(pm_events_loop *loop)
         if (pm_slot_must_stop(slot)) {
             pm_slot_abort(slot);
             pm_slot_retire(slot);
+            loop->now_us = pm_mono_us(); /* its end is no other's step */
         } else {
             pm_slot_turn(slot);
         }
@@ -181,6 +182,7 @@ static int64_t work(pm_events_loop *loop)
         due = service(loop, loop->now_us / 1000);
     } while (!STAILQ_EMPTY(&loop->ready));
     pm_share_send(loop->share, loop->now_us / 1000);
+    due = pm_earlier(due, pm_share_service(loop->share, loop->now_us / 1000));
     if (!STAILQ_EMPTY(&loop->ready)) {
         return loop->now_us / 1000;
     }

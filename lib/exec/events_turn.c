@@ -10,7 +10,8 @@
 #include "base/map.h"
 #include "exec/carry.h"
 
-/* A step that keeps a loop longer than this is named in the log, one each so many ms. */
+/* What keeps a loop longer than this is named in the log, one each so many ms. */
+#define COMPONENT    "events"
 #define SLOW_MS      100
 #define SLOW_TELL_MS 10000
 
@@ -250,18 +251,18 @@ static void after_turn(pm_slot *slot, bool first)
     }
 }
 
-static void tell_slow(pm_slot *slot, int64_t took_ms)
+static void tell_slow(pm_events_loop *loop, const char *component, const char *what,
+                      int64_t took_ms, const char *hint)
 {
-    pm_events_loop *loop = slot->loop;
     int64_t now = loop->now_us / 1000;
     if (loop->slow_told != 0 && now - loop->slow_told < SLOW_TELL_MS) {
         loop->slow_more++;
         return;
     }
-    pm_logf(loop->exec->env.log, PANICMON_LOG_WARNING, slot->task->name,
-            "a step kept all others waiting for %lld ms (%zu more were as slow since the last "
-            "such record); a monitor that blocks should say so with PANICMON_MONITOR_BLOCKING",
-            (long long)took_ms, loop->slow_more);
+    pm_logf(loop->exec->env.log, PANICMON_LOG_WARNING, component,
+            "%s kept all others waiting for %lld ms (%zu more were as slow since the last such "
+            "record); %s",
+            what, (long long)took_ms, loop->slow_more, hint);
     loop->slow_told = now;
     loop->slow_more = 0;
 }
@@ -271,7 +272,9 @@ static void run_step(pm_job *job)
 {
     pm_slot *slot = (pm_slot *)(void *)((char *)job - offsetof(pm_slot, job));
     pm_events *exec = slot->loop->exec;
-    (void)do_turn(slot, pm_mono_us());
+    if (!pm_slot_must_stop(slot)) { /* it may have waited long for a helper */
+        (void)do_turn(slot, pm_mono_us());
+    }
     pthread_mutex_lock(&exec->lock);
     slot->state = PM_SLOT_BACK;
     pm_events_mail(slot);
@@ -295,11 +298,18 @@ void pm_slot_turn(pm_slot *slot)
     pm_events_loop *loop = slot->loop;
     int64_t began = loop->now_us;
     bool first = do_turn(slot, began);
-    loop->now_us = pm_mono_us(); /* this one's end is where the next one begins */
+    loop->now_us = pm_mono_us();
     if (loop->now_us - began >= SLOW_MS * 1000) {
-        tell_slow(slot, (loop->now_us - began) / 1000);
+        tell_slow(loop, slot->task->name, "a step", (loop->now_us - began) / 1000,
+                  "a monitor that blocks should say so with PANICMON_MONITOR_BLOCKING");
     }
-    after_turn(slot, first);
+    began = loop->now_us;
+    after_turn(slot, first); /* it may be gone then */
+    loop->now_us = pm_mono_us();
+    if (loop->now_us - began >= SLOW_MS * 1000) {
+        tell_slow(loop, COMPONENT, "what followed a step", (loop->now_us - began) / 1000,
+                  "a sink must take messages without waiting, and a monitor's free be short");
+    }
 }
 
 void pm_slot_abort(pm_slot *slot)

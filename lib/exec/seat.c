@@ -37,6 +37,9 @@ int64_t pm_seat_service(pm_seat *seat)
 {
     int64_t now = pm_mono_ms();
     int64_t due = pm_rpc_service(seat->rpc, now);
+    if (seat->share != NULL) {
+        due = pm_earlier(due, pm_share_service(seat->share, now));
+    }
     if (pm_rpc_get_counts(seat->rpc)->sockets != seat->counted.sockets) {
         pm_figures_add_rpc(seat->env->figures, pm_rpc_get_counts(seat->rpc), &seat->counted);
     }

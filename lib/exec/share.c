@@ -15,10 +15,11 @@
 
 /* An endpoint nobody asked for so long is forgotten. */
 #define FORGET_MS 600000
-/* Those who joined a call that was given up try again when they have more time left than this. */
+/* Those who wait for a call that was given up try again when they have more time left than this. */
 #define AGAIN_MS 50
 /* Flights kept for later. */
 #define SPARE_MAX 1024
+#define TOO_MANY  "no answer in time: too many calls before it"
 
 typedef struct endpoint {
     pm_share *share;
@@ -53,6 +54,7 @@ struct pm_share {
     size_t out_size;
     bool canceling;
     int64_t swept;
+    int64_t waiting_due; /* no call that waits for its turn has an earlier deadline */
 };
 
 static flight *flight_of(pm_node *node)
@@ -170,7 +172,59 @@ static bool make_room(pm_share *share)
     return true;
 }
 
-/* The next one that had to wait may go. */
+/* The first deadline after `since` of those who wait for a flight. */
+static int64_t next_deadline(const flight *call, int64_t since)
+{
+    int64_t next = PM_NEVER;
+    for (const pm_request *at = call->parcel.waiters; at != NULL; at = at->next) {
+        next = at->deadline > since ? pm_earlier(next, at->deadline) : next;
+    }
+    return next;
+}
+
+/* Parts a flight from those who have no time left after `since`. */
+static void tell_late(flight *call, int64_t since, const char *message)
+{
+    pm_request *late = NULL;
+    for (pm_request **link = &call->parcel.waiters; *link != NULL;) {
+        pm_request *request = *link;
+        if (request->deadline > since) {
+            link = &request->next;
+        } else {
+            *link = request->next;
+            request->next = late;
+            late = request;
+        }
+    }
+    while (late != NULL) {
+        pm_request *next = late->next;
+        if (call->parcel.lender == late) {
+            (void)pm_parcel_own(&call->parcel);
+        }
+        late->next = NULL;
+        late->carrier = NULL;
+        pm_request_finish(late, PANICMON_ERR_TIMEOUT, 0, message);
+        late = next;
+    }
+}
+
+/* Whether anybody has time left for a call that waits for its turn; who has none is told. */
+static bool is_wanted(pm_request *wire, int64_t now)
+{
+    flight *call = (flight *)wire;
+    if (wire->deadline > now || wire->on_done == on_direct) {
+        return wire->deadline > now;
+    }
+    int64_t next = next_deadline(call, now);
+    if (next == PM_NEVER) {
+        return false;
+    }
+    tell_late(call, now, TOO_MANY);
+    wire->deadline = next;
+    return true;
+}
+
+/* The next ones that had to wait may go. */
 static void advance(pm_share *share, endpoint *to)
 {
     while (to->waiting != NULL && to->in_flight < PM_SHARE_IN_FLIGHT) {
@@ -182,15 +236,31 @@ static void advance(pm_share *share, endpoint *to)
         wire->next = NULL;
         if (share->canceling) {
             refuse(share, wire, PANICMON_ERR_CANCELED, "canceled");
-        } else if (wire->deadline <= pm_mono_ms()) {
-            refuse(share, wire, PANICMON_ERR_TIMEOUT,
-                   "no answer in time: too many calls before it");
+        } else if (!is_wanted(wire, pm_mono_ms())) {
+            refuse(share, wire, PANICMON_ERR_TIMEOUT, TOO_MANY);
         } else if (make_room(share)) {
             put_out(share, wire);
         } else {
             refuse(share, wire, PANICMON_ERR_NOMEM, NULL);
         }
     }
+}
+
+static void expire_waiting(pm_share *share, endpoint *to, int64_t now)
+{
+    pm_request **link = &to->waiting;
+    while (*link != NULL) {
+        pm_request *wire = *link;
+        if (is_wanted(wire, now)) {
+            share->waiting_due = pm_earlier(share->waiting_due, wire->deadline);
+            link = &wire->next;
+        } else {
+            *link = wire->next;
+            wire->next = NULL;
+            refuse(share, wire, PANICMON_ERR_TIMEOUT, TOO_MANY);
+        }
+    }
+    to->waiting_end = link;
 }
 
 static void send_again(pm_share *share, pm_request *wire)
@@ -202,46 +272,18 @@ static void send_again(pm_share *share, pm_request *wire)
     put_out(share, wire);
 }
 
-/* It was given up because of the deadline of the first who asked. Those who joined later and have
- * time left get another try; the others are told. */
+/* It was given up because of the deadline of one who asked. Those who have time left get another
+ * try; the others are told. */
 static bool try_again(pm_share *share, flight *call)
 {
     pm_request *wire = &call->parcel.wire;
-    int64_t now = pm_mono_ms();
-    int64_t latest = 0;
-    pm_request *late = NULL;
-    for (pm_request **link = &call->parcel.waiters; *link != NULL;) {
-        pm_request *request = *link;
-        if (request->deadline > now + AGAIN_MS) {
-            latest = request->deadline > latest ? request->deadline : latest;
-            link = &request->next;
-        } else {
-            *link = request->next;
-            request->next = late;
-            late = request;
-        }
-    }
-    pm_request *rest = call->parcel.waiters;
-    if (rest == NULL || !make_room(share)) {
-        while (late != NULL) {
-            pm_request *next = late->next;
-            late->next = call->parcel.waiters;
-            call->parcel.waiters = late;
-            late = next;
-        }
+    int64_t since = pm_mono_ms() + AGAIN_MS;
+    int64_t next = next_deadline(call, since);
+    if (next == PM_NEVER || !make_room(share)) {
         return false;
     }
-    while (late != NULL) {
-        pm_request *next = late->next;
-        if (call->parcel.lender == late) {
-            (void)pm_parcel_own(&call->parcel);
-        }
-        late->next = NULL;
-        late->carrier = NULL;
-        pm_request_finish(late, PANICMON_ERR_TIMEOUT, 0, wire->message);
-        late = next;
-    }
-    wire->deadline = latest;
+    tell_late(call, since, wire->message);
+    wire->deadline = next;
     send_again(share, wire);
     return true;
 }
@@ -299,6 +341,7 @@ static void send_or_wait(pm_share *share, endpoint *to, pm_request *wire)
         wire->next = NULL;
         *to->waiting_end = wire;
         to->waiting_end = &wire->next;
+        share->waiting_due = pm_earlier(share->waiting_due, wire->deadline);
     }
 }
 
@@ -311,6 +354,14 @@ static flight *find_flight(const pm_share *share, const pm_request *request, uin
         found = flight_of(pm_table_same(&found->node));
     }
     return found;
+}
+
+/* Somebody joined who has less time than the others. */
+static void hasten(pm_share *share, pm_request *wire, int64_t deadline)
+{
+    wire->deadline = deadline;
+    share->waiting_due = pm_earlier(share->waiting_due, deadline); /* it may be on its way, too */
+    pm_rpc_hasten(share->rpc, wire);
 }
 
 static bool answer_from_cache(pm_share *share, pm_request *request, uint64_t hash)
@@ -367,6 +418,9 @@ static void add(pm_share *share, pm_request *request, endpoint *to, const void *
     if (same != NULL) {
         atomic_fetch_add(&share->figures->rpc_joined, 1);
         pm_parcel_join(&same->parcel, request);
+        if (request->deadline < same->parcel.wire.deadline) {
+            hasten(share, &same->parcel.wire, request->deadline);
+        }
     } else if (begin_flight(share, request, to, hash) != PANICMON_OK) {
         pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
     }
@@ -384,6 +438,7 @@ panicmon_err pm_share_new(pm_share **out, pm_rpc *rpc, size_t cache_bytes, pm_fi
     share->figures = figures;
     share->swept = pm_mono_ms();
     share->forgotten = 1;
+    share->waiting_due = PM_NEVER;
     pm_cache_init(&share->cache, cache_bytes, figures);
     *out = share;
     return PANICMON_OK;
@@ -446,6 +501,17 @@ void pm_share_send(pm_share *share, int64_t now_ms)
         }
     }
     sweep(share, now_ms);
+}
+
+int64_t pm_share_service(pm_share *share, int64_t now_ms)
+{
+    if (now_ms >= share->waiting_due) {
+        share->waiting_due = PM_NEVER;
+        for (endpoint *to = share->endpoints; to != NULL; to = to->next) {
+            expire_waiting(share, to, now_ms);
+        }
+    }
+    return share->waiting_due;
 }
 
 void pm_share_cancel(pm_share *share)

@@ -12,6 +12,11 @@
 
 #include "base/clock.h"
 
+/* Longer than a loop lets events gather. */
+#define LATE_MS 200
+/* Each takes twice as many events as the one before, if there are so many. */
+#define LATE_TURNS 16
+
 struct pm_watch {
     pm_loop *loop;
     int fd;
@@ -86,18 +91,37 @@ static bool take_wake(pm_loop *loop)
     return atomic_exchange(&loop->woken, false);
 }
 
+/* Moves bytes, and notes up to when all that came was taken in. Who comes late has more waiting
+ * for it than the carrier takes at a time. */
+static void run_carrier(pm_loop *loop, int64_t wait_ms, bool late)
+{
+    int64_t began = pm_mono_ms();
+    loop->moved = false;
+    pm_carrier_run(loop, wait_ms);
+    loop->caught_up = loop->moved ? began : pm_mono_ms();
+    for (int turns = 0; late && loop->moved && turns < LATE_TURNS; turns++) {
+        loop->moved = false;
+        pm_carrier_run(loop, 0);
+    }
+}
+
+int64_t pm_loop_caught_up(const pm_loop *loop)
+{
+    return loop->caught_up;
+}
+
 void pm_loop_wait(pm_loop *loop, int64_t until_ms)
 {
     loop->dispatched = false;
-    pm_conn_work(loop, pm_mono_ms());
+    pm_conn_work(loop, pm_mono_ms(), false);
     bool enough = take_wake(loop) || loop->dispatched;
     for (;;) {
         int64_t now = pm_mono_ms();
         int64_t due = pm_earlier(until_ms, pm_conn_due(loop));
         int64_t wait_ms = enough || due <= now ? 0 : due == PM_NEVER ? PM_NEVER : due - now;
-        pm_carrier_run(loop, wait_ms);
+        run_carrier(loop, wait_ms, now - until_ms > LATE_MS);
         now = pm_mono_ms();
-        pm_conn_work(loop, now);
+        pm_conn_work(loop, now, true);
         if (take_wake(loop) || loop->dispatched || enough || now >= until_ms) {
             return;
         }
@@ -160,6 +184,7 @@ void pm_loop_dispatch_watch(pm_loop *loop)
     if (epoll_wait(loop->watch_set, &event, 1, 0) == 1) {
         const pm_watch *watch = event.data.ptr;
         loop->dispatched = true;
+        loop->moved = true;
         watch->ready(watch->user);
     }
 }

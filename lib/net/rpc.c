@@ -77,17 +77,23 @@ static void finish_all(pm_calls *calls, panicmon_err status, const char *message
 
 /* ---- endpoints ---- */
 
+static void fail_calls(pm_rpc_endpoint *endpoint, pm_calls *failed, panicmon_err status,
+                       const char *reason)
+{
+    char message[sizeof endpoint->problem];
+    (void)snprintf(message, sizeof message, "%s: %s", endpoint->name, reason);
+    memcpy(endpoint->problem, message, sizeof message);
+    finish_all(failed, status, message);
+}
+
 /* Requests may be submitted again from within; those are not failed too. */
 void pm_rpc_endpoint_fail(pm_rpc_endpoint *endpoint, panicmon_err status, const char *reason)
 {
-    char message[sizeof endpoint->problem];
     pm_calls failed;
     pm_calls_init(&failed);
     take_all(&failed, &endpoint->pending);
     take_all(&failed, &endpoint->fresh);
-    (void)snprintf(message, sizeof message, "%s: %s", endpoint->name, reason);
-    memcpy(endpoint->problem, message, sizeof message);
-    finish_all(&failed, status, message);
+    fail_calls(endpoint, &failed, status, reason);
 }
 
 void pm_rpc_endpoint_drop(pm_rpc_endpoint *endpoint)
@@ -327,6 +333,15 @@ void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64
     }
 }
 
+void pm_rpc_hasten(pm_rpc *rpc, const pm_request *request)
+{
+    pm_rpc_endpoint *endpoint = request->route == NULL ? NULL : *request->route;
+    if (endpoint != NULL && request->deadline < endpoint->armed && pm_dues_reserve(rpc)) {
+        pm_rpc_endpoint_arm(endpoint, request->deadline);
+        rpc->due = pm_earlier(rpc->due, request->deadline);
+    }
+}
+
 void pm_rpc_prefetch(const pm_rpc_endpoint *endpoint)
 {
     pm_prefetch_all(endpoint, offsetof(pm_rpc_endpoint, url));
@@ -341,7 +356,7 @@ void pm_rpc_release(pm_rpc_endpoint *endpoint)
 
 /* The first one that is due: finishes what is late. A connection over which nothing at all came
  * since such a request was submitted is taken for dead. */
-static void expire(pm_rpc_endpoint *endpoint, int64_t now)
+static void expire(pm_rpc_endpoint *endpoint, int64_t seen)
 {
     bool dead = false;
     int64_t next_due = PM_NEVER;
@@ -349,7 +364,7 @@ static void expire(pm_rpc_endpoint *endpoint, int64_t now)
     pm_calls_init(&late);
     for (pm_rpc_call *call = endpoint->pending.first; call != NULL;) {
         pm_rpc_call *next = call->next;
-        if (pm_call_request(call)->deadline <= now) {
+        if (pm_call_request(call)->deadline <= seen) {
             pm_calls_remove(&endpoint->pending, call);
             pm_calls_append(&late, call);
         } else {
@@ -362,8 +377,12 @@ static void expire(pm_rpc_endpoint *endpoint, int64_t now)
         int64_t heard = pm_ws_heard(endpoint->ws); /* 0: it is still connecting */
         dead = heard != 0 && heard < late.first->since;
     }
+    pm_calls lost; /* those that come from within the callbacks are not */
+    pm_calls_init(&lost);
     if (dead) {
         pm_rpc_endpoint_drop(endpoint);
+        take_all(&lost, &endpoint->pending);
+        take_all(&lost, &endpoint->fresh);
     }
     while (late.first != NULL) {
         char message[200];
@@ -374,7 +393,7 @@ static void expire(pm_rpc_endpoint *endpoint, int64_t now)
         pm_call_finish(call, PANICMON_ERR_TIMEOUT, 0, message);
     }
     if (dead) {
-        pm_rpc_endpoint_fail(endpoint, PANICMON_ERR_WS, "closed, as it answered nothing any more");
+        fail_calls(endpoint, &lost, PANICMON_ERR_WS, "closed, as it answered nothing any more");
     }
 }
 
@@ -414,8 +433,10 @@ int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
     if (now_ms < rpc->due) {
         return rpc->due;
     }
-    for (pm_rpc_endpoint *at; (at = pm_dues_first(rpc, now_ms)) != NULL;) {
-        expire(at, now_ms);
+    int64_t seen = pm_earlier(now_ms, pm_loop_caught_up(rpc->loop));
+    for (pm_rpc_endpoint *at; (at = pm_dues_first(rpc, now_ms)) != NULL &&
+                              (at->armed <= seen || at->pending.first == NULL);) {
+        expire(at, seen);
     }
     close_idle(rpc, now_ms); /* no callback runs from here on */
     const pm_rpc_endpoint *first = TAILQ_FIRST(&rpc->endpoints);

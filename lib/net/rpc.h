@@ -28,11 +28,14 @@ void pm_rpc_free(pm_rpc *rpc);
  * that fails its requests finish with the reason. Where a request has a `route`, the endpoint is
  * taken from there, or left there if it is NULL; it is good until it is released. */
 void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64_t now_ms);
+/* The deadline of a request is earlier now than when it was submitted; it need not be yet. */
+void pm_rpc_hasten(pm_rpc *rpc, const pm_request *request);
 /* Says that something is soon submitted to a route's endpoint; NULL is allowed. */
 void pm_rpc_prefetch(const struct pm_rpc_endpoint *endpoint);
 /* Lets go of a route's endpoint; NULL is allowed. */
 void pm_rpc_release(struct pm_rpc_endpoint *endpoint);
-/* Does what is due (deadlines, idle connections); returns when it must be called next. */
+/* Does what is due (deadlines, as far as the loop has caught up, and idle connections); returns
+ * when it must be called next. */
 int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms);
 /* Closes connections that were not used for so long; five minutes when not set. */
 void pm_rpc_set_idle(pm_rpc *rpc, int64_t idle_ms);

@@ -45,6 +45,10 @@ void pm_loop_free(pm_loop *loop); /* frees the connections left on it */
 void pm_loop_wake(pm_loop *loop);
 /* Waits and dispatches until something was dispatched, a wake, or `until_ms` (pm_mono_ms()). */
 void pm_loop_wait(pm_loop *loop, int64_t until_ms);
+/* The time (pm_mono_ms()) up to which all that came was taken in; 0: it never waited. Who missed a
+ * deadline before it is late; of one after it nobody knows yet, as an answer may lie there unread
+ * when something held up the loop's thread. */
+int64_t pm_loop_caught_up(const pm_loop *loop);
 
 /* Watches a foreign descriptor for reading; `ready` runs in pm_loop_wait() while it is readable
  * (level-triggered). The descriptor stays the caller's. */

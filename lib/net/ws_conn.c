@@ -234,7 +234,7 @@ static void tell_end(pm_ws *ws)
     ws->events.closed(ws->user, ws->why, ws->problem);
 }
 
-static void work(pm_ws *ws, int64_t now)
+static void work(pm_ws *ws, int64_t now, bool looked)
 {
     switch (ws->state) {
     case WS_RESOLVING:
@@ -249,7 +249,7 @@ static void work(pm_ws *ws, int64_t now)
         if (now >= ws->permit_end) {
             drop_permit(ws);
         }
-        if (now >= ws->target->next_address) {
+        if (looked && now >= ws->target->next_address) {
             pm_carrier_drop(ws);
             drop_permit(ws);
             set_problem(ws, "no answer while connecting");
@@ -264,11 +264,11 @@ static void work(pm_ws *ws, int64_t now)
     }
 }
 
-void pm_conn_work(pm_loop *loop, int64_t now)
+void pm_conn_work(pm_loop *loop, int64_t now, bool looked)
 {
     for (pm_ws *ws = loop->busy; ws != NULL; ws = loop->cursor) {
         loop->cursor = ws->next;
-        work(ws, now);
+        work(ws, now, looked);
     }
 }
 
@@ -304,6 +304,7 @@ void pm_conn_opened(pm_ws *ws)
         pm_carrier_want_write(ws);
     }
     ws->loop->dispatched = true;
+    ws->loop->moved = true;
     ws->events.opened(ws->user);
 }
 
@@ -349,6 +350,7 @@ void pm_conn_received(pm_ws *ws, char *text, size_t len, size_t left, bool final
 {
     size_t room = ws->loop->net->message_limit - ws->text.len;
     ws->heard = pm_mono_ms();
+    ws->loop->moved = true;
     if (ws->state != WS_OPEN) {
         return;
     }

@@ -77,6 +77,8 @@ void lab_node(peer_conn *conn)
 /* ---- what was published ---- */
 
 pthread_mutex_t lab_lock = PTHREAD_MUTEX_INITIALIZER;
+atomic_int lab_rounds;
+atomic_int lab_slow_ms;
 char *lab_samples[8192];
 size_t lab_sample_count;
 int lab_heartbeats;
@@ -87,6 +89,9 @@ static panicmon_err remember(void *user, const char *exchange, const char *routi
     (void)user;
     (void)len;
     (void)routing_key;
+    if (strcmp(exchange, "raw_data") == 0) {
+        usleep((useconds_t)atomic_exchange(&lab_slow_ms, 0) * 1000);
+    }
     pthread_mutex_lock(&lab_lock);
     if (strcmp(exchange, "raw_data") == 0 &&
         lab_sample_count < sizeof lab_samples / sizeof lab_samples[0]) {
@@ -149,6 +154,7 @@ static panicmon_err ask(probe *own, panicmon_round *round)
     char params[32];
     char key[64];
     own->round++;
+    atomic_fetch_add(&lab_rounds, 1);
     if (config->block_ms > 0) {
         usleep((useconds_t)config->block_ms * 1000);
     }

@@ -374,6 +374,45 @@ START_TEST(a_slow_step_is_named)
 }
 END_TEST
 
+START_TEST(a_slow_sink_is_no_step)
+{
+    lab at = lab_open("events", no_settings);
+    pm_buf json = {0};
+    atomic_store(&lab_slow_ms, 200);
+    lab_add_probes(&json, 0, 20, 0, ", \"period\": 100");
+    pm_buf_char(&json, '}');
+    lab_apply(&at, &json);
+    lab_await("p7", 3);
+    pthread_mutex_lock(&lab_lock);
+    ck_assert_ptr_nonnull(strstr(lab_log, "events: what followed a step kept all others waiting"));
+    pthread_mutex_unlock(&lab_lock);
+    lab_close(&at);
+    pm_buf_free(&json);
+}
+END_TEST
+
+/* Of more blocking monitors than there are helpers; a step that has begun goes on to its end. */
+START_TEST(nothing_begins_after_a_stop)
+{
+    enum { PROBES = 400, HELPERS = 64 };
+    lab at = lab_open(executors[_i], no_settings);
+    pm_buf json = {0};
+    lab_add_probes(&json, 0, PROBES, 0, ", \"block\": 500, \"flags\": 1, \"period\": 500");
+    pm_buf_char(&json, '}');
+    atomic_store(&lab_rounds, 0);
+    lab_apply(&at, &json);
+    while (atomic_load(&lab_rounds) < 2 * HELPERS) {
+        usleep(1000);
+    }
+    panicmon_runtime_request_stop(at.runtime);
+    int begun = atomic_load(&lab_rounds);
+    ck_assert_int_eq(panicmon_runtime_join(at.runtime, -1), PANICMON_OK);
+    ck_assert_int_le(atomic_load(&lab_rounds), begun + HELPERS);
+    lab_close(&at);
+    pm_buf_free(&json);
+}
+END_TEST
+
 START_TEST(a_lost_connection_is_made_again)
 {
     peer *server = peer_start(lab_node, NULL, NULL, NULL);
@@ -426,6 +465,7 @@ int main(void)
     tcase_add_loop_test(each, a_changed_config_holds_from_the_next_round_on, 0, EXECUTORS);
     tcase_add_loop_test(each, rounds_keep_to_their_grid, 0, EXECUTORS);
     tcase_add_loop_test(each, a_lost_connection_is_made_again, 0, EXECUTORS);
+    tcase_add_loop_test(each, nothing_begins_after_a_stop, 0, EXECUTORS);
     tcase_set_timeout(many, 30);
     tcase_add_loop_test(many, a_thousand, 0, EXECUTORS);
     tcase_set_timeout(events, 20);
@@ -433,6 +473,7 @@ int main(void)
     tcase_add_test(events, calls_that_must_be_alone_are_not_shared);
     tcase_add_test(events, tasks_of_an_endpoint_share_a_loop);
     tcase_add_test(events, a_slow_step_is_named);
+    tcase_add_test(events, a_slow_sink_is_no_step);
     tcase_add_loop_test(events, requests_outlive_who_asked, 0, 2);
     tcase_add_test(events, every_executor_has_a_setting);
     suite_add_tcase(suite, each);

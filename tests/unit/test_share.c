@@ -120,10 +120,15 @@ typedef struct asker {
     size_t done;
 } asker;
 
-static void begin(asker *at)
+static void begin_for(asker *at, int64_t budget_ms)
 {
     *at = (asker){.round.name = "test"};
-    pm_round_begin(&at->round, pm_wall_ms(), pm_mono_ms(), 60000);
+    pm_round_begin(&at->round, pm_wall_ms(), pm_mono_ms(), budget_ms);
+}
+
+static void begin(asker *at)
+{
+    begin_for(at, 60000);
 }
 
 static void ask(const rig *r, asker *at, const char *method, const char *params, uint32_t flags)
@@ -152,7 +157,9 @@ static void submit(rig *r, asker *at)
 static void serve(rig *r)
 {
     pm_share_send(r->share, pm_mono_ms());
-    pm_loop_wait(r->loop, pm_earlier(pm_rpc_service(r->rpc, pm_mono_ms()), pm_mono_ms() + 20));
+    int64_t due =
+        pm_earlier(pm_rpc_service(r->rpc, pm_mono_ms()), pm_share_service(r->share, pm_mono_ms()));
+    pm_loop_wait(r->loop, pm_earlier(due, pm_mono_ms() + 20));
 }
 
 static void await(rig *r, const asker *at)
@@ -297,6 +304,65 @@ START_TEST(what_waits_is_given_up)
 }
 END_TEST
 
+/* Nobody else's call ends meanwhile. */
+START_TEST(what_waits_is_told_at_its_deadline)
+{
+    rig *r = rig_new();
+    asker one;
+    asker askers[3];
+    begin(&one);
+    for (size_t i = 0; i < PM_SHARE_IN_FLIGHT; i++) {
+        ask(r, &one, "later", "[]", 0);
+    }
+    submit(r, &one);
+    await_asked(r, PM_SHARE_IN_FLIGHT);
+    for (size_t i = 0; i < 3; i++) {
+        begin_for(&askers[i], i == 1 ? 60000 : 200); /* the third joins the second */
+        ask(r, &askers[i], "this", i == 0 ? "[0]" : "[1]", 0);
+        submit(r, &askers[i]);
+    }
+    await(r, &askers[0]);
+    await(r, &askers[2]);
+    ck_assert_int_eq(askers[0].round.asked.items[0]->status, PANICMON_ERR_TIMEOUT);
+    ck_assert_int_eq(askers[2].round.asked.items[0]->status, PANICMON_ERR_TIMEOUT);
+    ck_assert_uint_eq(askers[1].done, 0);
+    ck_assert_uint_eq(one.done, 0);
+    ck_assert_int_eq(atomic_load(&asked), PM_SHARE_IN_FLIGHT);
+    give_up(&askers[1]);
+    give_up(&one);
+    pm_round_free(&askers[0].round);
+    pm_round_free(&askers[2].round);
+    rig_free(r);
+}
+END_TEST
+
+START_TEST(who_joins_with_less_time_is_told_at_its_deadline)
+{
+    rig *r = rig_new();
+    asker askers[3];
+    for (size_t i = 0; i < 3; i++) { /* the first goes alone, the third joins the second */
+        begin_for(&askers[i], i == 2 ? 300 : 60000);
+        ask(r, &askers[i], "later", "[1]", 0);
+        submit(r, &askers[i]);
+    }
+    await(r, &askers[2]);
+    ck_assert_int_eq(askers[2].round.asked.items[0]->status, PANICMON_ERR_TIMEOUT);
+    ck_assert_uint_eq(askers[1].done, 0);
+    asker next;
+    begin(&next);
+    ask(r, &next, "go", "[]", 0);
+    submit(r, &next);
+    await(r, &askers[1]);
+    ck_assert_int_eq(askers[1].round.asked.items[0]->status, PANICMON_OK);
+    await(r, &next);
+    for (size_t i = 0; i < 3; i++) {
+        pm_round_free(&askers[i].round);
+    }
+    pm_round_free(&next.round);
+    rig_free(r);
+}
+END_TEST
+
 START_TEST(one_of_those_who_share_gives_up)
 {
     rig *r = rig_new();
@@ -413,6 +479,8 @@ int main(void)
     tcase_add_test(tests, several_share);
     tcase_add_loop_test(tests, what_is_on_its_way_is_given_up, 0, 2);
     tcase_add_test(tests, what_waits_is_given_up);
+    tcase_add_test(tests, what_waits_is_told_at_its_deadline);
+    tcase_add_test(tests, who_joins_with_less_time_is_told_at_its_deadline);
     tcase_add_test(tests, one_of_those_who_share_gives_up);
     tcase_add_test(tests, a_place_outlives_the_connection);
     tcase_add_test(tests, requests_of_a_step_lie_together);
