@@ -25,6 +25,10 @@
 #include "net/ws_impl.h"
 
 #define REDIRECTS_MAX 5
+/* Descriptors looked at at once. */
+#define EVENTS 16
+/* How much longer than the deadline libcurl itself waits. */
+#define BACKSTOP_MS 60000
 /* Idle connections kept for the next round, all hosts together. */
 #define IDLE_MAX 32L
 
@@ -40,6 +44,7 @@ typedef struct transfer {
     bool own_headers; /* the request's headers are for this host */
     bool over_limit;
     int redirects;
+    int64_t began;
     char why[CURL_ERROR_SIZE];
 } transfer;
 
@@ -300,7 +305,7 @@ static bool set_options(transfer *at)
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, at->why);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left < 1 ? 1L : (long)left);
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left < 0 ? 0 : left) + BACKSTOP_MS);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)net->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, at);
@@ -448,16 +453,24 @@ static void collect(pm_http *http)
     }
 }
 
-/* Goes on with one transfer whose name was found, or that is late; false: there was none. */
-static bool take_lookup(pm_http *http)
+static void finish_late(transfer *at)
 {
+    char why[CURL_ERROR_SIZE];
+    (void)snprintf(why, sizeof why,
+                   at->lookup != NULL ? "the name of %s was not found within %lld ms"
+                                      : "no whole answer from %s within %lld ms",
+                   at->url.host, (long long)(at->request->deadline - at->began));
+    finish(at, PANICMON_ERR_TIMEOUT, 0, why);
+}
+
+/* Goes on with one transfer whose name was found, or that is late; false: there was none. */
+static bool take_next(pm_http *http)
+{
+    int64_t now = pm_mono_ms();
     for (transfer *at = http->first; at != NULL; at = at->next) {
         pm_addresses addresses = {0};
         const char *problem = NULL;
-        if (at->lookup == NULL) {
-            continue;
-        }
-        if (pm_lookup_result(at->lookup, &addresses, &problem)) {
+        if (at->lookup != NULL && pm_lookup_result(at->lookup, &addresses, &problem)) {
             pm_lookup_free(at->lookup);
             at->lookup = NULL;
             if (addresses.count == 0) {
@@ -469,8 +482,8 @@ static bool take_lookup(pm_http *http)
             }
             return true;
         }
-        if (pm_mono_ms() >= at->request->deadline) {
-            finish(at, PANICMON_ERR_TIMEOUT, 0, "its name was not found in time");
+        if (now >= at->request->deadline) {
+            finish_late(at);
             return true;
         }
     }
@@ -481,7 +494,7 @@ static void set_timer(const pm_http *http)
 {
     int64_t due = http->curl_due;
     for (const transfer *at = http->first; at != NULL; at = at->next) {
-        due = at->lookup == NULL ? due : pm_earlier(due, at->request->deadline);
+        due = pm_earlier(due, at->request->deadline);
     }
     int64_t wait = due == PM_NEVER ? 0 : due - pm_mono_ms(); /* 0 takes the timer off */
     wait = due != PM_NEVER && wait < 1 ? 1 : wait;
@@ -497,13 +510,12 @@ static void drain(int fd)
     (void)got; /* nothing to read is fine too */
 }
 
-/* Something is ready in the set. */
-static void work(void *user)
+/* Gives how many descriptors were ready, of EVENTS at most. */
+static int move_bytes(pm_http *http)
 {
-    pm_http *http = user;
-    struct epoll_event events[16];
+    struct epoll_event events[EVENTS];
     int running;
-    int count = epoll_wait(http->set, events, 16, 0);
+    int count = epoll_wait(http->set, events, EVENTS, 0);
     for (int i = 0; i < count; i++) {
         int fd = events[i].data.fd;
         if (fd == http->timer || fd == http->wake) {
@@ -515,12 +527,23 @@ static void work(void *user)
                    ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
         (void)curl_multi_socket_action(http->multi, fd, what, &running);
     }
+    return count;
+}
+
+/* Something is ready in the set. Who is late is told after all that came was read, as something may
+ * have held up the loop's thread; hence libcurl, which looks at the time first, has more of it. */
+static void work(void *user)
+{
+    pm_http *http = user;
+    int running;
+    while (move_bytes(http) == EVENTS) {
+    }
     if (pm_mono_ms() >= http->curl_due) {
         http->curl_due = PM_NEVER;
         (void)curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     collect(http);
-    while (take_lookup(http)) {
+    while (take_next(http)) {
     }
     set_timer(http);
 }
@@ -548,6 +571,7 @@ void pm_http_submit(pm_http *http, pm_request *request)
     at->http = http;
     at->request = request;
     at->own_headers = true;
+    at->began = pm_mono_ms();
     at->next = http->first;
     http->first = at;
     begin(at);

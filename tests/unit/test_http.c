@@ -1,6 +1,7 @@
 /* test_http.c: HTTP requests on a loop, against a server that answers as each test wants. */
 #include <check.h>
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,8 @@ static void flood(peer_conn *conn)
     }
 }
 
+static atomic_bool was_asked;
+
 static void serve_one(peer_conn *conn)
 {
     char url[64];
@@ -178,6 +181,10 @@ static void serve_one(peer_conn *conn)
         say(conn, "\x01\x02 garbage\r\n\r\n");
     } else if (asked(conn, "GET /short")) {
         say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.");
+    } else if (asked(conn, "GET /soon")) {
+        atomic_store(&was_asked, true);
+        peer_pause(conn, 100);
+        say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsoon");
     } else if (asked(conn, "GET /stall")) {
         peer_idle(conn);
     }
@@ -250,7 +257,8 @@ START_TEST(what_goes_wrong)
     expect("/garbage", &plain, PANICMON_ERR_PROTOCOL, 0, "");
     expect("/short", &plain, PANICMON_ERR_HTTP, 200, "");
     expect("/gone", &plain, PANICMON_ERR_HTTP, 0, "");
-    expect("/stall", &(ask){.wait_ms = 200}, PANICMON_ERR_TIMEOUT, 0, "");
+    expect("/stall", &(ask){.wait_ms = 200}, PANICMON_ERR_TIMEOUT, 0,
+           "no whole answer from 127.0.0.1 within");
     pm_request request;
     static const struct {
         const char *url;
@@ -367,6 +375,28 @@ static size_t open_fds(void)
     return count;
 }
 
+/* Something held up the loop's thread until the deadline was over; the answer was there. */
+START_TEST(an_answer_that_lies_there_is_in_time)
+{
+    int done = 0;
+    pm_request request;
+    open_both(serve, NULL);
+    fill(&request, here("http", "127.0.0.1", "/soon"), &(ask){.wait_ms = 1000}, &done);
+    pm_http_submit(http, &request);
+    while (!atomic_load(&was_asked)) {
+        pm_loop_wait(loop, pm_mono_ms() + 1);
+    }
+    usleep(2000000);
+    while (done == 0) {
+        pm_loop_wait(loop, PM_NEVER);
+    }
+    ck_assert_msg(request.status == PANICMON_OK, "%s", request.message);
+    ck_assert_str_eq(request.out.data, "soon");
+    pm_request_clear(&request);
+    close_all();
+}
+END_TEST
+
 START_TEST(cancelling)
 {
     int done = 0;
@@ -408,6 +438,7 @@ int main(void)
     tcase_add_test(tests, no_proxy_of_the_environment);
     tcase_add_test(tests, certificates);
     tcase_add_test(tests, never_from_https_to_http);
+    tcase_add_test(tests, an_answer_that_lies_there_is_in_time);
     tcase_add_test(tests, cancelling);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
