@@ -69,15 +69,19 @@ void pm_round_rest(panicmon_round *round)
 }
 
 /* Calls may take two thirds of what is left of the first three quarters, so that later steps and
- * the error sample still find time; messages may take all. */
+ * the error sample still find time; messages may take all. A step that begins too late for that,
+ * since something held up its thread, has a little time nevertheless: it is no fault of the node.
+ */
 static int64_t deadline_of(const panicmon_round *round, pm_request_kind kind)
 {
-    if (kind != PM_REQUEST_RPC && kind != PM_REQUEST_HTTP) {
-        return round->deadline_ms;
-    }
     int64_t now = round->step_ms != 0 ? round->step_ms : pm_mono_ms();
-    int64_t until = round->began_ms + (round->deadline_ms - round->began_ms) * 3 / 4;
-    return until <= now ? now : now + (until - now) * 2 / 3;
+    int64_t all = round->deadline_ms - round->began_ms;
+    int64_t until = round->deadline_ms;
+    if (kind == PM_REQUEST_RPC || kind == PM_REQUEST_HTTP) {
+        until = now + (round->began_ms + all * 3 / 4 - now) * 2 / 3;
+    }
+    int64_t least = now + all / 16;
+    return until > least ? until : least;
 }
 
 static char *copy(const char *text)
