@@ -280,6 +280,45 @@ START_TEST(messages_are_put_together)
 }
 END_TEST
 
+/* Header fields of an answer to an upgrade, and whether it is a WebSocket's. */
+static const struct {
+    const char *fields;
+    bool good;
+} answers[] = {
+    {"Connection: keep-alive\r\nConnection: Upgrade\r\n", true},
+    {"Connection: keep-alive, Upgrade\r\nServer:\r\n", true},
+    {"Connection: Upgrade\r\nSec-WebSocket-Extensions:\r\n", true},
+    {"Connection: keep-alive\r\nConnection: close\r\n", false},
+    {"Connection: Upgrade\r\nSec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: x\r\n", false},
+    {"Connection: Upgrade\r\nSec-WebSocket-Protocol: x\r\n", false},
+    {"Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n", false},
+};
+
+static void answer_in_turn(peer_conn *conn)
+{
+    if (peer_read_request(conn) && peer_switch_with(conn, answers[conn->place].fields)) {
+        (void)peer_send_text(conn, "it is open");
+        peer_idle(conn);
+    }
+}
+
+START_TEST(all_fields_of_the_answer_count)
+{
+    char url[128];
+    client c;
+    peer *server = peer_start(answer_in_turn, NULL, NULL, NULL);
+    (void)url_of(server, "ws", "127.0.0.1", url);
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        client_start(&c, NULL, 5000);
+        client_open(&c, url);
+        run_until(&c, answers[i].good ? &c.messages : &c.closed, 1);
+        ck_assert_int_eq(c.opened, answers[i].good);
+        client_stop(&c);
+    }
+    peer_stop(server);
+}
+END_TEST
+
 /* ---- peers that break off or break rules ---- */
 
 static void silent(peer_conn *conn)
@@ -987,6 +1026,7 @@ static void add_peers(TCase *peers)
     tcase_add_test(peers, texts_go_both_ways);
     tcase_add_test(peers, the_request_names_host_path_and_user);
     tcase_add_test(peers, messages_are_put_together);
+    tcase_add_test(peers, all_fields_of_the_answer_count);
     tcase_add_loop_test(peers, a_bad_peer_ends_the_connection_with_the_reason, 0,
                         sizeof endings / sizeof endings[0]);
     tcase_add_test(peers, connecting_has_a_deadline);
