@@ -30,8 +30,8 @@ void pm_wire_ask_upgrade(pm_wire *wire)
                   "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n",
                   wire->ws->target->host, good ? key : "");
     if (url->user != NULL) {
-        char authorization[200];
-        good = good && pm_carrier_authorize(url, authorization, sizeof authorization);
+        char authorization[PM_AUTHORIZATION_SIZE];
+        good = good && pm_carrier_authorize(url, authorization);
         pm_buf_format(&text, "Authorization: %s\r\n", good ? authorization : "");
     }
     pm_buf_text(&text, "\r\n");

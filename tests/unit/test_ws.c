@@ -248,6 +248,46 @@ START_TEST(the_request_names_host_path_and_user)
 }
 END_TEST
 
+static void add_times(pm_buf *to, const char *text, int times)
+{
+    for (int i = 0; i < times; i++) {
+        pm_buf_text(to, text);
+    }
+}
+
+/* As long as both may be. */
+START_TEST(the_request_has_room_for_user_and_path)
+{
+    client c;
+    pm_buf url = {0};
+    pm_buf path = {0};
+    pm_buf login = {0};
+    peer *server = peer_start(show_request, NULL, NULL, NULL);
+    pm_buf_text(&url, "ws://");
+    add_times(&url, "u%75u", 85);
+    pm_buf_text(&url, ":p%70");
+    add_times(&url, "ppp", 84);
+    pm_buf_format(&url, "pp@127.0.0.1:%d", peer_port(server));
+    pm_buf_text(&login, "authorization: Basic ");
+    add_times(&login, "dXV1", 85);
+    pm_buf_text(&login, "OnBw");
+    add_times(&login, "cHBw", 84);
+    pm_buf_text(&login, "cHA=\r\n");
+    add_times(&path, "/abcdefg", 1024 / 8);
+    pm_buf_add(&url, path.data, path.len);
+    client_start(&c, NULL, 5000);
+    client_open(&c, url.data);
+    run_until(&c, &c.messages, 1);
+    ck_assert_ptr_eq(strstr(c.last, path.data), c.last + 4);
+    ck_assert_msg(strcasestr(c.last, login.data) != NULL, "%s", c.last);
+    client_stop(&c);
+    pm_buf_free(&url);
+    pm_buf_free(&path);
+    pm_buf_free(&login);
+    peer_stop(server);
+}
+END_TEST
+
 static void odd_but_right(peer_conn *conn)
 {
     if (!peer_upgrade(conn)) {
@@ -1025,6 +1065,7 @@ static void add_peers(TCase *peers)
     tcase_set_timeout(peers, 30);
     tcase_add_test(peers, texts_go_both_ways);
     tcase_add_test(peers, the_request_names_host_path_and_user);
+    tcase_add_test(peers, the_request_has_room_for_user_and_path);
     tcase_add_test(peers, messages_are_put_together);
     tcase_add_test(peers, all_fields_of_the_answer_count);
     tcase_add_loop_test(peers, a_bad_peer_ends_the_connection_with_the_reason, 0,
