@@ -85,12 +85,36 @@ bool pm_wire_watch(const pm_wire *wire, int operation)
     return epoll_ctl(wire->wires->set, operation, wire->fd, &event) == 0;
 }
 
-/* Keeps what the socket did not take, and asks for word when it takes more. */
+/* Gives back what a peer that always reads a little has taken. */
+static void drop_sent(pm_wire *wire)
+{
+    if (wire->out_at > wire->out.len / 2) {
+        wire->out.len -= wire->out_at;
+        memmove(wire->out.data, wire->out.data + wire->out_at, wire->out.len);
+        wire->out_at = 0;
+    }
+}
+
+/* Keeps what the socket did not take, and asks for word when it takes more. A peer may send without
+ * reading, and so look alive. False: the wire is lost. */
 static bool keep(pm_wire *wire, const char *bytes, size_t len)
 {
-    bool waits = wire->out.len > 0;
+    size_t waiting = wire->out.len - wire->out_at;
+    if (waiting > 0 && (waiting > PM_WIRE_WAITING_MAX || len > PM_WIRE_WAITING_MAX - waiting)) {
+        char problem[96];
+        (void)snprintf(problem, sizeof problem,
+                       "the peer does not read: more than %d bytes wait for it",
+                       PM_WIRE_WAITING_MAX);
+        pm_wire_lost(wire, PANICMON_ERR_WS, problem);
+        return false;
+    }
+    drop_sent(wire);
     pm_buf_add(&wire->out, bytes, len);
-    return !wire->out.failed && (waits || pm_wire_watch(wire, EPOLL_CTL_MOD));
+    if (wire->out.failed || (waiting == 0 && !pm_wire_watch(wire, EPOLL_CTL_MOD))) {
+        pm_wire_lost(wire, PANICMON_ERR_NOMEM, "out of memory for what is to be sent");
+        return false;
+    }
+    return true;
 }
 
 /* Sends the bytes behind what waits already. False: the wire is lost. */
@@ -105,11 +129,7 @@ bool pm_wire_put(pm_wire *wire, const char *bytes, size_t len)
         }
         sent = took < 0 ? 0 : (size_t)took;
     }
-    if (sent < len && !keep(wire, bytes + sent, len - sent)) {
-        pm_wire_lost(wire, PANICMON_ERR_NOMEM, "out of memory for what is to be sent");
-        return false;
-    }
-    return true;
+    return sent == len || keep(wire, bytes + sent, len - sent);
 }
 
 /* The socket takes more. False: the wire is lost. */

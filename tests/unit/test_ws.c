@@ -17,7 +17,7 @@
 #include "../support/peer.h"
 #include "base/clock.h"
 #include "base/thread.h"
-#include "net/ws.h"
+#include "net/wire.h"
 
 #define LIMIT (2u << 20)
 
@@ -752,6 +752,64 @@ START_TEST(a_peer_that_reads_late_gets_all)
 }
 END_TEST
 
+static void deaf_talker(peer_conn *conn)
+{
+    if (peer_upgrade(conn)) {
+        while (peer_send_text(conn, "alive")) {
+            peer_pause(conn, 1);
+        }
+    }
+}
+
+#define PIECE ((size_t)1 << 20)
+
+START_TEST(a_peer_that_never_reads_is_cut_off)
+{
+    char url[128];
+    client c;
+    size_t sent = 0;
+    if (!large) {
+        return;
+    }
+    peer *server = peer_start(deaf_talker, NULL, NULL, NULL);
+    client_start(&c, NULL, 5000);
+    client_open(&c, url_of(server, "ws", "127.0.0.1", url));
+    run_until(&c, &c.opened, 1);
+    for (; c.closed == 0 && sent < 64 * PIECE; sent += PIECE) {
+        char *text = memset(make_text(PIECE), 'a', PIECE);
+        (void)pm_ws_send(c.ws, text, PIECE);
+        free(text - PM_WS_HEADROOM);
+        pm_loop_wait(c.loop, pm_mono_ms());
+    }
+    ck_assert_int_eq(c.closed, 1);
+    ck_assert_uint_ge(sent, PM_WIRE_WAITING_MAX);
+    ck_assert_int_eq(c.why, PANICMON_ERR_WS);
+    ck_assert_str_eq(c.problem, "the peer does not read: more than 16777216 bytes wait for it");
+    client_stop(&c);
+    peer_stop(server);
+}
+END_TEST
+
+/* Only what still waits counts. */
+START_TEST(a_peer_that_reads_slower_than_it_is_sent_to_is_kept)
+{
+    char url[128];
+    client c;
+    peer *server = peer_start(late_reader, NULL, NULL, NULL);
+    client_start(&c, NULL, 5000);
+    client_open(&c, url_of(server, "ws", "127.0.0.1", url));
+    run_until(&c, &c.opened, 1);
+    for (int i = 0; i < 48; i++) {
+        run_until(&c, &c.messages, i - 12);
+        send_text(&c, memset(make_text(PIECE), 'a', PIECE), PIECE);
+    }
+    run_until(&c, &c.messages, 48);
+    ck_assert_int_eq(c.closed, 0);
+    client_stop(&c);
+    peer_stop(server);
+}
+END_TEST
+
 START_TEST(freeing_never_waits_for_a_peer)
 {
     char url[128];
@@ -760,7 +818,7 @@ START_TEST(freeing_never_waits_for_a_peer)
     client_start(&c, NULL, 5000);
     client_open(&c, url_of(server, "ws", "127.0.0.1", url));
     run_until(&c, &c.opened, 1);
-    for (int i = 0; i < 8; i++) { /* more than the socket takes */
+    for (int i = 0; i < 3; i++) { /* more than the socket takes */
         send_text(&c, memset(make_text(4 << 20), 'a', 4 << 20), 4 << 20);
     }
     int64_t until = pm_mono_ms() + 100;
@@ -1074,6 +1132,8 @@ static void add_peers(TCase *peers)
     tcase_add_test(peers, a_refused_connection_and_an_unknown_name_say_so);
     tcase_add_test(peers, a_connection_may_be_freed_in_its_callback);
     tcase_add_test(peers, a_peer_that_reads_late_gets_all);
+    tcase_add_test(peers, a_peer_that_never_reads_is_cut_off);
+    tcase_add_test(peers, a_peer_that_reads_slower_than_it_is_sent_to_is_kept);
     tcase_add_test(peers, freeing_never_waits_for_a_peer);
     tcase_add_test(peers, tls_takes_the_right_certificate_only);
     tcase_add_test(peers, tls_to_a_peer_without_it_fails);
