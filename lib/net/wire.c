@@ -217,19 +217,30 @@ void pm_wire_flush(pm_ws *ws)
 
 /* ---- receiving ---- */
 
+/* Codes that a peer may give: those of RFC 6455, section 7.4, and those registered since. */
+static bool is_close_code(int code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
 /* The peer wants to close: it is answered, and its owner hears. */
 static void on_close(pm_wire *wire)
 {
-    char problem[64];
-    char answer[2] = {0};
-    size_t len = wire->text.len >= 2 ? 2 : 0;
-    if (len > 0) {
-        memcpy(answer, wire->text.data, len);
-    }
-    int code = len == 0 ? 1005 : (unsigned char)answer[0] << 8 | (unsigned char)answer[1];
-    (void)snprintf(problem, sizeof problem, "the peer closed the connection (code %d)", code);
-    if (put_control(wire, PM_FRAME_CLOSE, answer, len)) {
-        pm_wire_lost(wire, PANICMON_ERR_WS, problem);
+    enum { NO_CODE = 1005, BROKEN = 1002 };
+    char problem[80];
+    const unsigned char *text = (const unsigned char *)wire->text.data;
+    size_t len = wire->text.len;
+    int code = len < 2 ? NO_CODE : text[0] << 8 | text[1];
+    bool good = len == 0 || is_close_code(code);
+    int answer = good ? code : BROKEN;
+    const char bytes[2] = {(char)(answer >> 8), (char)answer};
+    (void)snprintf(problem, sizeof problem,
+                   good ? "the peer closed the connection (code %d)"
+                        : "the peer broke the WebSocket protocol as it closed (code %d)",
+                   code);
+    if (put_control(wire, PM_FRAME_CLOSE, bytes, len == 0 ? 0 : sizeof bytes)) {
+        pm_wire_lost(wire, good ? PANICMON_ERR_WS : PANICMON_ERR_PROTOCOL, problem);
     }
 }
 
