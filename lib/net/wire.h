@@ -14,13 +14,17 @@ typedef struct pm_wires pm_wires; /* those of one loop */
 panicmon_err pm_wires_new(pm_wires **out, pm_loop *loop);
 void pm_wires_free(pm_wires *wires); /* after its connections; NULL is allowed */
 
+/* Most bytes that wait for a peer to read; one text alone may be longer. */
+#define PM_WIRE_WAITING_MAX (16 << 20)
+
 /* Starts connecting to a numeric address; false, and ws->problem, when that failed at once. */
 bool pm_wire_connect(pm_wires *wires, pm_ws *ws, const char *address);
 /* Sends what is queued in ws->first, of an open connection. */
 void pm_wire_flush(pm_ws *ws);
 /* Sends one text as a frame, of an open connection; the text is masked in place, and the head is
  * written to the PM_WS_HEADROOM bytes in front of it. What the socket
- * does not take is kept. A connection that breaks meanwhile is told as lost. */
+ * does not take is kept. A connection that breaks meanwhile, or for which more waits than may, is
+ * told as lost. */
 void pm_wire_send(pm_ws *ws, char *text, size_t len);
 /* Cuts the connection at once; no call about it follows. */
 void pm_wire_drop(pm_ws *ws);

@@ -123,7 +123,9 @@ void pm_carrier_drop(pm_ws *ws);
 /* ---- ws.c: what wire.c borrows of libwebsockets ---- */
 /* The Sec-WebSocket-Key of a nonce and the answer it must get, each of 32 bytes at most. */
 bool pm_carrier_keys(const unsigned char *nonce, size_t len, char *key, char *accept);
-/* The value of an Authorization header for the user in the URL. */
-bool pm_carrier_authorize(const pm_url *url, char *out, size_t room);
+/* The value of an Authorization header for the user in the URL (RFC 7617). The encoder wants room
+ * for a byte more than it writes. */
+#define PM_AUTHORIZATION_SIZE (sizeof "Basic " + (PM_URL_LOGIN_MAX + 2) / 3 * 4 + 1)
+bool pm_carrier_authorize(const pm_url *url, char out[PM_AUTHORIZATION_SIZE]);
 
 #endif
