@@ -100,11 +100,10 @@ static void drop_sent(pm_wire *wire)
 static bool keep(pm_wire *wire, const char *bytes, size_t len)
 {
     size_t waiting = wire->out.len - wire->out_at;
-    if (waiting > 0 && (waiting > PM_WIRE_WAITING_MAX || len > PM_WIRE_WAITING_MAX - waiting)) {
+    if (waiting > 0 && (waiting > PM_WS_WAITING_MAX || len > PM_WS_WAITING_MAX - waiting)) {
         char problem[96];
         (void)snprintf(problem, sizeof problem,
-                       "the peer does not read: more than %d bytes wait for it",
-                       PM_WIRE_WAITING_MAX);
+                       "the peer does not read: more than %d bytes wait for it", PM_WS_WAITING_MAX);
         pm_wire_lost(wire, PANICMON_ERR_WS, problem);
         return false;
     }
@@ -209,6 +208,7 @@ void pm_wire_flush(pm_ws *ws)
     while (ws->first != NULL && ws->plain != NULL) {
         ws_out *out = ws->first;
         ws->first = out->next;
+        ws->waiting -= out->len;
         (void)put_frame(ws->plain, PM_FRAME_TEXT, (char *)out->bytes + pm_carrier_headroom,
                         out->len);
         free(out);

@@ -14,9 +14,6 @@ typedef struct pm_wires pm_wires; /* those of one loop */
 panicmon_err pm_wires_new(pm_wires **out, pm_loop *loop);
 void pm_wires_free(pm_wires *wires); /* after its connections; NULL is allowed */
 
-/* Most bytes that wait for a peer to read; one text alone may be longer. */
-#define PM_WIRE_WAITING_MAX (16 << 20)
-
 /* Starts connecting to a numeric address; false, and ws->problem, when that failed at once. */
 bool pm_wire_connect(pm_wires *wires, pm_ws *ws, const char *address);
 /* Sends what is queued in ws->first, of an open connection. */

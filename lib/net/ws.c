@@ -160,6 +160,7 @@ static int write_first(pm_ws *ws, struct lws *wire)
     ws_out *out = ws->first;
     int sent = lws_write(wire, out->bytes + LWS_PRE, out->len, LWS_WRITE_TEXT);
     ws->first = out->next;
+    ws->waiting -= out->len;
     free(out);
     return sent;
 }

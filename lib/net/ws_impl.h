@@ -17,6 +17,9 @@
 typedef struct pm_carrier pm_carrier; /* the libwebsockets side of a loop */
 struct pm_wire;
 
+/* Most bytes that wait for a peer to read; one text alone may be longer. */
+#define PM_WS_WAITING_MAX (16 << 20)
+
 struct pm_loop {
     pm_net *net;
     pm_carrier *carrier;
@@ -69,6 +72,7 @@ struct pm_ws {
     pm_buf text;          /* the message being received */
     bool *freed;          /* set while a callback runs; pm_ws_free() tells the caller so */
     ws_out *first, *last; /* to be sent */
+    size_t waiting;       /* bytes of it */
     struct lws *wire;     /* how libwebsockets carries it; NULL: it does not */
     pm_ws *next;          /* in loop->busy or loop->quiet */
     pm_ws **link;
