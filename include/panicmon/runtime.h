@@ -39,7 +39,10 @@ PANICMON_API panicmon_err panicmon_runtime_set_log(panicmon_runtime *runtime, pa
  */
 PANICMON_API panicmon_err panicmon_runtime_set_sink(panicmon_runtime *runtime, panicmon_sink *sink);
 
-/** Starts the executor. Monitors may be added before and after. */
+/**
+ * Starts the executor. Monitors may be added before and after; the rounds of those that wait begin
+ * from here on, spread like those of later ones.
+ */
 PANICMON_API panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **err);
 
 /**

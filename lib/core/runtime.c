@@ -258,6 +258,7 @@ static void add_waiting(panicmon_runtime *runtime)
         if (next == NULL) {
             return;
         }
+        pm_monitor_ready(next);
         if (runtime->exec->ops->add(runtime->exec, &next->task) != PANICMON_OK) {
             pm_logf(runtime->log, PANICMON_LOG_ERROR, next->id, "could not be given a thread");
             pm_monitor_set_stopped(next);

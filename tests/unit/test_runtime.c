@@ -1,0 +1,249 @@
+/* test_runtime.c: a runtime's life: monitors entered before the start, several threads that join, a
+ * free from one of its own threads; and a monitor's turns, run by hand: what restarts that fail
+ * count as. */
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <panicmon/panicmon.h>
+
+#include "base/clock.h"
+#include "core/monitor_impl.h"
+
+static const char *const executors[] = {"threads", "rounds", "queue", "events"};
+#define EXECUTORS (int)(sizeof executors / sizeof executors[0])
+
+/* ---- the log ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char records[16384]; /* each "level component: message\n" */
+
+static void take_record(void *user, panicmon_log_level level, const char *component,
+                        const char *message)
+{
+    (void)user;
+    pthread_mutex_lock(&lock);
+    size_t len = strlen(records);
+    snprintf(records + len, sizeof records - len, "%d %s: %s\n", (int)level, component, message);
+    pthread_mutex_unlock(&lock);
+}
+
+/* How often it was said. */
+static int said(const char *text)
+{
+    int count = 0;
+    pthread_mutex_lock(&lock);
+    for (const char *at = records; (at = strstr(at, text)) != NULL; at++) {
+        count++;
+    }
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+static panicmon_log *make_log(void)
+{
+    panicmon_log *log = NULL;
+    ck_assert_int_eq(panicmon_log_new(&log, take_record, NULL, NULL), PANICMON_OK);
+    panicmon_log_set_level(log, PANICMON_LOG_INFO);
+    return log;
+}
+
+/* ---- the strategy ---- */
+
+typedef enum conduct { WORKS, FAILS, SAYS_FAIL, LOGS, FREES } conduct;
+
+static panicmon_runtime *runtime;
+static panicmon_starter *starter;
+static atomic_int how; /* a conduct: what steps do */
+static atomic_int bad_starts;
+static const char *bad_start_message; /* NULL: none */
+static uint32_t flags;
+
+static panicmon_err toy_step(void *monitor, panicmon_round *round, panicmon_error **err)
+{
+    (void)monitor;
+    (void)err;
+    switch ((conduct)how) {
+    case FAILS:
+        return PANICMON_ERR_CALLBACK;
+    case SAYS_FAIL:
+        panicmon_round_fail(round, PANICMON_ERR_RPC, "");
+        return PANICMON_OK;
+    case LOGS:
+        panicmon_round_log(round, PANICMON_LOG_WARNING, "a word");
+        return PANICMON_OK;
+    case FREES:
+        panicmon_runtime_free(runtime);
+        return PANICMON_OK;
+    default:
+        return PANICMON_OK;
+    }
+}
+
+static panicmon_err toy_parse(void *user, const panicmon_config *config, void **parsed,
+                              panicmon_error **err)
+{
+    (void)user;
+    (void)err;
+    *parsed = strdup(panicmon_config_id(config));
+    return PANICMON_OK;
+}
+
+static void toy_parsed_free(void *user, void *parsed)
+{
+    (void)user;
+    free(parsed);
+}
+
+static panicmon_err toy_start(void *user, void *parsed, panicmon_launch *launch,
+                              panicmon_error **err)
+{
+    const panicmon_monitor_ops ops = {
+        .struct_size = sizeof ops, .flags = flags, .step = toy_step, .monitor_free = free};
+    (void)user;
+    (void)parsed;
+    if (atomic_load(&bad_starts) > 0) {
+        atomic_fetch_sub(&bad_starts, 1);
+        if (bad_start_message != NULL) {
+            panicmon_error_set(err, PANICMON_ERR_CALLBACK, bad_start_message);
+        }
+        return PANICMON_ERR_CALLBACK;
+    }
+    panicmon_launch_period(launch, 60000);
+    return panicmon_launch_monitor(launch, &ops, malloc(1));
+}
+
+/* ---- a runtime ---- */
+
+static panicmon_err drop(void *user, const char *exchange, const char *routing_key,
+                         const char *body, size_t len)
+{
+    (void)user;
+    (void)exchange;
+    (void)routing_key;
+    (void)body;
+    (void)len;
+    return PANICMON_OK;
+}
+
+static void open_runtime(const char *executor, const char *rounds)
+{
+    const panicmon_strategy_ops ops = {.struct_size = sizeof ops,
+                                       .name = "toy",
+                                       .parse = toy_parse,
+                                       .start = toy_start,
+                                       .parsed_free = toy_parsed_free};
+    panicmon_settings *settings = NULL;
+    panicmon_sink *sink = NULL;
+    panicmon_log *log = make_log();
+    how = WORKS;
+    records[0] = '\0';
+    ck_assert_int_eq(panicmon_settings_new(&settings), PANICMON_OK);
+    ck_assert_int_eq(panicmon_settings_set(settings, "executor", executor, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_settings_set(settings, "rounds", rounds, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_runtime_new(&runtime, NULL, settings, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_sink_new_callback(&sink, drop, NULL, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_runtime_set_sink(runtime, sink), PANICMON_OK);
+    ck_assert_int_eq(panicmon_runtime_set_log(runtime, log), PANICMON_OK);
+    ck_assert_int_eq(panicmon_starter_new(&starter, &ops, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_starter_set_runtime(starter, runtime), PANICMON_OK);
+    panicmon_sink_free(sink);
+    panicmon_log_free(log);
+    panicmon_settings_free(settings);
+}
+
+static void close_runtime(void)
+{
+    panicmon_starter_free(starter);
+    panicmon_runtime_free(runtime);
+}
+
+static panicmon_monitor *enter(int number)
+{
+    panicmon_monitor *monitor = NULL;
+    char json[32];
+    snprintf(json, sizeof json, "{\"id\": \"m%d\"}", number);
+    ck_assert_int_eq(
+        panicmon_starter_parse_and_start(starter, "toys", json, strlen(json), &monitor, NULL),
+        PANICMON_OK);
+    return monitor;
+}
+
+static int64_t figure(const char *name)
+{
+    panicmon_stats *stats = NULL;
+    int64_t value = -1;
+    ck_assert_int_eq(panicmon_runtime_stats(runtime, &stats), PANICMON_OK);
+    ck_assert_int_eq(panicmon_stats_get(stats, name, &value), PANICMON_OK);
+    panicmon_stats_free(stats);
+    return value;
+}
+
+/* The test's own timeout ends it. */
+static void await_figure(const char *name, int64_t value)
+{
+    while (figure(name) < value) {
+        usleep(2000);
+    }
+}
+
+/* ---- life ---- */
+
+START_TEST(rounds_of_monitors_entered_early_count_from_the_start)
+{
+    enum { COUNT = 20 };
+    panicmon_monitor *monitors[COUNT];
+    open_runtime(executors[_i], "0");
+    for (int i = 0; i < COUNT; i++) { /* as if it had been long ago */
+        monitors[i] = enter(i);
+        monitors[i]->due_ms = pm_mono_ms() - 100000;
+        atomic_store(&monitors[i]->last_end_ms, pm_mono_ms() - 1000000);
+    }
+    ck_assert(!pm_monitor_is_alive(monitors[0]));
+    ck_assert_int_eq(panicmon_runtime_start(runtime, NULL), PANICMON_OK);
+    ck_assert(pm_monitor_is_alive(monitors[0]));
+    await_figure("rounds", COUNT);
+    ck_assert_int_eq(figure("late"), 0); /* later than 6 s of a period of 60 s */
+    ck_assert_int_lt(figure("lag_us_max"), 50000000);
+    for (int i = 0; i < COUNT; i++) {
+        panicmon_monitor_free(monitors[i]);
+    }
+    close_runtime();
+}
+END_TEST
+
+START_TEST(monitors_entered_early_write_to_the_log_that_was_set_last)
+{
+    open_runtime("events", "0");
+    panicmon_monitor_free(enter(0));
+    panicmon_log *log = make_log();
+    ck_assert_int_eq(panicmon_runtime_set_log(runtime, log), PANICMON_OK); /* frees the first */
+    panicmon_log_free(log);
+    how = LOGS;
+    ck_assert_int_eq(panicmon_runtime_start(runtime, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_runtime_set_log(runtime, NULL), PANICMON_ERR_STATE);
+    while (said("m0: a word") == 0) {
+        usleep(2000);
+    }
+    close_runtime();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("runtime");
+    TCase *life = tcase_create("life");
+    tcase_set_timeout(life, 40);
+    tcase_add_loop_test(life, rounds_of_monitors_entered_early_count_from_the_start, 0, EXECUTORS);
+    tcase_add_test(life, monitors_entered_early_write_to_the_log_that_was_set_last);
+    suite_add_tcase(suite, life);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
