@@ -53,7 +53,8 @@ PANICMON_API void panicmon_runtime_request_stop(panicmon_runtime *runtime);
 
 /**
  * Waits until all threads have ended after a stop was requested. ERR_TIMEOUT after `timeout_ms`
- * (-1: no limit); ERR_DEADLOCK from a library thread; ERR_STATE when no stop was requested.
+ * (-1: no limit); ERR_DEADLOCK from a library thread; ERR_STATE when no stop was requested. Several
+ * threads may wait at once, and once it has ended all of them get PANICMON_OK.
  */
 PANICMON_API panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64_t timeout_ms);
 
@@ -63,7 +64,12 @@ PANICMON_API panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64
  */
 PANICMON_API panicmon_err panicmon_runtime_wait_idle(panicmon_runtime *runtime, int64_t timeout_ms);
 
-/** Stops and joins what still runs, then frees; NULL is allowed. Managers of it go first. */
+/**
+ * Stops and joins what still runs, then frees; NULL is allowed. Managers of it go first, and no
+ * other call may be under way or follow. A library thread, which would return into what is freed,
+ * only stops a runtime that runs: that is logged, and the runtime is kept until another thread
+ * frees it.
+ */
 PANICMON_API void panicmon_runtime_free(panicmon_runtime *runtime);
 
 /**

@@ -233,6 +233,109 @@ START_TEST(monitors_entered_early_write_to_the_log_that_was_set_last)
 }
 END_TEST
 
+static void *join_until_it_ended(void *arg)
+{
+    int64_t timeout_ms = *(const int64_t *)arg;
+    panicmon_err status;
+    while ((status = panicmon_runtime_join(runtime, timeout_ms)) == PANICMON_ERR_TIMEOUT) {
+        usleep(100);
+    }
+    ck_assert_int_eq(status, PANICMON_OK);
+    return NULL;
+}
+
+START_TEST(several_threads_may_join_at_once)
+{
+    static const int64_t timeouts[] = {-1, 0, -1, 1, 60000};
+    enum { THREADS = sizeof timeouts / sizeof timeouts[0] };
+    for (int run = 0; run < 10; run++) {
+        pthread_t threads[THREADS];
+        open_runtime(executors[_i], "0");
+        for (int i = 0; i < 3; i++) {
+            panicmon_monitor_free(enter(i));
+        }
+        ck_assert_int_eq(panicmon_runtime_start(runtime, NULL), PANICMON_OK);
+        ck_assert_int_eq(panicmon_runtime_join(runtime, -1), PANICMON_ERR_STATE);
+        panicmon_runtime_request_stop(runtime);
+        for (int i = 0; i < THREADS; i++) {
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, join_until_it_ended,
+                                            (void *)(uintptr_t)&timeouts[i]),
+                             0);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        }
+        ck_assert_int_eq(panicmon_runtime_join(runtime, 0), PANICMON_OK);
+        close_runtime();
+    }
+}
+END_TEST
+
+static void *start_it(void *arg)
+{
+    (void)arg;
+    return panicmon_runtime_start(runtime, NULL) == PANICMON_OK ? runtime : NULL;
+}
+
+START_TEST(several_threads_may_start_it_and_one_does)
+{
+    enum { THREADS = 4 };
+    for (int run = 0; run < 10; run++) {
+        pthread_t threads[THREADS];
+        int started = 0;
+        open_runtime("events", "0");
+        panicmon_monitor_free(enter(0));
+        for (int i = 0; i < THREADS; i++) {
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, start_it, NULL), 0);
+        }
+        panicmon_runtime_request_stop(runtime); /* nor does a join come in between */
+        ck_assert_int_eq(panicmon_runtime_join(runtime, -1), PANICMON_OK);
+        for (int i = 0; i < THREADS; i++) {
+            void *out = NULL;
+            ck_assert_int_eq(pthread_join(threads[i], &out), 0);
+            started += out != NULL;
+        }
+        ck_assert_int_eq(started, 1);
+        close_runtime();
+    }
+}
+END_TEST
+
+/* Each executor also with steps that block. */
+START_TEST(a_thread_of_its_own_cannot_free_it)
+{
+    flags = _i < EXECUTORS ? 0 : PANICMON_MONITOR_BLOCKING;
+    open_runtime(executors[_i % EXECUTORS], "0");
+    how = FREES;
+    panicmon_monitor_free(enter(0));
+    ck_assert_int_eq(panicmon_runtime_start(runtime, NULL), PANICMON_OK);
+    while (said("panicmon_runtime_free()") == 0) {
+        usleep(2000);
+    }
+    ck_assert_int_eq(panicmon_runtime_join(runtime, -1), PANICMON_OK); /* it was asked to stop */
+    ck_assert_int_eq(figure("monitors_running"), 0);
+    close_runtime();
+}
+END_TEST
+
+static void count_call(void *user)
+{
+    ++*(int *)user;
+}
+
+START_TEST(a_hook_that_comes_while_it_starts_is_called_once)
+{
+    int calls = 0;
+    open_runtime("events", "0");
+    runtime->phase = PM_STARTED;
+    ck_assert_int_eq(pm_runtime_on_start(runtime, count_call, &calls), PANICMON_OK);
+    pm_runtime_run_hooks(runtime, false);
+    runtime->phase = PM_NEW;
+    ck_assert_int_eq(calls, 1);
+    close_runtime();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("runtime");
@@ -240,6 +343,10 @@ int main(void)
     tcase_set_timeout(life, 40);
     tcase_add_loop_test(life, rounds_of_monitors_entered_early_count_from_the_start, 0, EXECUTORS);
     tcase_add_test(life, monitors_entered_early_write_to_the_log_that_was_set_last);
+    tcase_add_loop_test(life, several_threads_may_join_at_once, 0, EXECUTORS);
+    tcase_add_test(life, several_threads_may_start_it_and_one_does);
+    tcase_add_loop_test(life, a_thread_of_its_own_cannot_free_it, 0, 2 * EXECUTORS);
+    tcase_add_test(life, a_hook_that_comes_while_it_starts_is_called_once);
     suite_add_tcase(suite, life);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
