@@ -102,7 +102,9 @@ PANICMON_API void panicmon_message_free(panicmon_message *message);
  * kept, and more may come. Of rounds:
  *
  * - `rounds`, those that ended; `results` and `errors`, how: with all they wanted, or with
- *   panicmon_round_fail(); `failures`, whose step returned an error; `restarts` after those
+ *   panicmon_round_fail(); `failures`, whose step returned an error, and beside the rounds each
+ *   restart whose `start` did
+ * - `restarts`, monitors made anew: after a failure, or with a config they could not take in place
  * - `late`, begun later than 250 ms and a tenth of their period; `overruns`, left out because the
  *   one before took too long
  * - `round_us_p50`, `round_us_p90`, `round_us_p99`, `round_us_max`: how long rounds took from their

@@ -44,7 +44,7 @@ struct panicmon_monitor {
     void *state;                     /* the strategy's monitor, which may be NULL */
     bool has_state;                  /* false while in backoff */
     bool ended;                      /* the rounds asked for are done */
-    bool no_round;                   /* this turn only took a new config in */
+    bool no_round;                   /* this turn only took a new config in, or failed to restart */
     atomic_bool has_next;            /* there is a next_parsed; changed under lock */
     atomic_bool in_turn;             /* one of its own functions runs */
     atomic_bool can_update;          /* of any thread, as all that is atomic */

@@ -191,6 +191,20 @@ static void await_figure(const char *name, int64_t value)
     }
 }
 
+/* How many values a histogram has. */
+static int64_t values_of(const char *name)
+{
+    panicmon_stats *stats = NULL;
+    int64_t bound = 0;
+    int64_t count = -1;
+    ck_assert_int_eq(panicmon_runtime_stats(runtime, &stats), PANICMON_OK);
+    for (size_t i = 0; bound != INT64_MAX; i++) {
+        ck_assert_int_eq(panicmon_stats_step(stats, name, i, &bound, &count), PANICMON_OK);
+    }
+    panicmon_stats_free(stats);
+    return count;
+}
+
 /* ---- life ---- */
 
 START_TEST(rounds_of_monitors_entered_early_count_from_the_start)
@@ -336,6 +350,102 @@ START_TEST(a_hook_that_comes_while_it_starts_is_called_once)
 }
 END_TEST
 
+/* ---- turns, by hand: the runtime is never started ---- */
+
+static void turn(panicmon_monitor *monitor)
+{
+    pm_task *task = &monitor->task;
+    pm_request *const *requests = NULL;
+    int64_t now_us = monitor->due_ms * 1000;
+    task->ops->begin(task, now_us);
+    while (task->ops->step(task, now_us, &requests) > 0) {
+    }
+    task->ops->end(task, now_us, false);
+}
+
+static void expect_counts(int64_t rounds, int64_t results, int64_t failures, int64_t restarts)
+{
+    ck_assert_int_eq(figure("rounds"), rounds);
+    ck_assert_int_eq(figure("results"), results);
+    ck_assert_int_eq(figure("failures"), failures);
+    ck_assert_int_eq(figure("restarts"), restarts);
+    ck_assert_int_eq(values_of("round_us"), rounds);
+    ck_assert_int_eq(values_of("lag_us"), rounds);
+}
+
+START_TEST(a_restart_that_fails_is_no_round)
+{
+    static const char *const messages[] = {NULL, "", "no such colour"};
+    open_runtime("events", "2");
+    bad_start_message = messages[_i];
+    panicmon_monitor *monitor = enter(0);
+    how = FAILS;
+    turn(monitor);
+    expect_counts(1, 0, 1, 0);
+    ck_assert_int_eq(monitor->backoff_ms, 1000);
+    bad_starts = 3;
+    for (int i = 1; i <= 3; i++) {
+        turn(monitor);
+        expect_counts(1, 0, 1 + i, 0);
+        ck_assert_int_eq(panicmon_monitor_rounds(monitor), 1);
+        ck_assert_int_eq(panicmon_monitor_get_state(monitor), PANICMON_MONITOR_BACKOFF);
+        ck_assert_int_eq(monitor->backoff_ms, 1000 << i); /* once an attempt */
+        ck_assert_int_ne(monitor->task.ops->due(&monitor->task, 0), PM_NEVER);
+    }
+    ck_assert_int_eq(said("m0: could not be restarted (ERR_CALLBACK): "), 1);
+    ck_assert_int_eq(said("(ERR_CALLBACK): \n"), 0);
+    ck_assert_int_eq(said(": no such colour\n"), _i == 2 ? 1 : 0);
+    how = WORKS;
+    turn(monitor);
+    expect_counts(2, 1, 4, 1);
+    ck_assert_int_eq(panicmon_monitor_get_state(monitor), PANICMON_MONITOR_RUNNING);
+    ck_assert_int_eq(monitor->backoff_ms, 0);
+    ck_assert_int_eq(said("m0: recovered"), 1);
+    ck_assert_int_eq(monitor->task.ops->due(&monitor->task, 0), PM_NEVER); /* its two rounds */
+    panicmon_monitor_free(monitor);
+    close_runtime();
+}
+END_TEST
+
+START_TEST(a_restart_with_a_new_config_counts_when_it_succeeds)
+{
+    open_runtime("events", "0");
+    panicmon_monitor *monitor = enter(0);
+    turn(monitor);
+    expect_counts(1, 1, 0, 0);
+    pm_monitor_update(monitor, strdup("m0"));
+    turn(monitor);
+    expect_counts(2, 2, 0, 1);
+    pm_monitor_update(monitor, strdup("m0"));
+    bad_starts = 1;
+    turn(monitor);
+    ck_assert_int_eq(figure("failures"), 1);
+    ck_assert_int_eq(figure("restarts"), 1);
+    turn(monitor);
+    ck_assert_int_eq(figure("restarts"), 2);
+    ck_assert_int_eq(figure("results"), figure("rounds"));
+    panicmon_monitor_free(monitor);
+    close_runtime();
+}
+END_TEST
+
+START_TEST(a_round_that_fails_without_a_word_is_told)
+{
+    open_runtime("events", "0");
+    panicmon_monitor *monitor = enter(0);
+    how = SAYS_FAIL;
+    turn(monitor);
+    turn(monitor);
+    ck_assert_int_eq(said("m0: \n"), 0);
+    ck_assert_int_eq(said("m0: "), 1);
+    how = WORKS;
+    turn(monitor);
+    ck_assert_int_eq(said("m0: recovered"), 1);
+    panicmon_monitor_free(monitor);
+    close_runtime();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("runtime");
@@ -348,6 +458,11 @@ int main(void)
     tcase_add_loop_test(life, a_thread_of_its_own_cannot_free_it, 0, 2 * EXECUTORS);
     tcase_add_test(life, a_hook_that_comes_while_it_starts_is_called_once);
     suite_add_tcase(suite, life);
+    TCase *turns = tcase_create("turns");
+    tcase_add_loop_test(turns, a_restart_that_fails_is_no_round, 0, 3);
+    tcase_add_test(turns, a_restart_with_a_new_config_counts_when_it_succeeds);
+    tcase_add_test(turns, a_round_that_fails_without_a_word_is_told);
+    suite_add_tcase(suite, turns);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
