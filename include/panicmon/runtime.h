@@ -117,8 +117,10 @@ PANICMON_API void panicmon_message_free(panicmon_message *message);
  * Of calls: `rpc_requests`, `rpc_frames`, `rpc_bytes_in`, `rpc_bytes_out`, `rpc_connects`;
  * `rpc_joined`, answered by the same call of another monitor; `cache_hits`, answered without one.
  * Of messages: `messages_produced` = `messages_confirmed` + `messages_waiting` +
- * `messages_dropped`, and why those were dropped. Now in use: `sockets`, `threads`, `cache_bytes`,
- * `pool_bytes`.
+ * `messages_dropped`, and why those were dropped. Now in use: `sockets`, the WebSocket connections
+ * to nodes; `threads`, those of the executor and the helpers for what blocks (not the few others:
+ * control, names, broker, state store, manager); `cache_bytes`, replies kept; `pool_bytes`, what
+ * `events` keeps for each monitor, and memory that lies ready for requests.
  */
 PANICMON_API panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime,
                                                  panicmon_stats **out);

@@ -245,6 +245,10 @@ void pm_runtime_close_parts(panicmon_runtime *runtime)
     }
     pm_store_free(runtime->store);
     runtime->store = NULL;
+    pthread_mutex_lock(&runtime->lock); /* as whoever looks at its figure */
+    pm_bundle_pool_free(&runtime->bundles);
+    pm_bundle_pool_init(&runtime->bundles);
+    pthread_mutex_unlock(&runtime->lock);
 }
 
 /* Gives the executor what was entered before the start. From here on pm_monitor_start() does. */
