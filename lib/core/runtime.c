@@ -203,18 +203,19 @@ static panicmon_err open_parts(panicmon_runtime *runtime, panicmon_error **err)
     };
     status = pm_net_new(&runtime->net, &options);
     if (status == PANICMON_OK) {
+        status = pm_loop_new(&runtime->loop, runtime->net);
+    }
+    if (status == PANICMON_OK) {
         const pm_exec_env env = {.net = runtime->net,
                                  .sink = runtime->sink,
                                  .store = runtime->store,
                                  .log = runtime->log,
                                  .figures = &runtime->figures,
+                                 .reaper = runtime->loop,
                                  .loops = (size_t)pm_settings_int(settings, "executor.loops"),
                                  .workers = (size_t)pm_settings_int(settings, "executor.workers"),
                                  .cache_bytes = (size_t)pm_settings_int(settings, "rpc.cache")};
         status = ops->create(&runtime->exec, &env);
-    }
-    if (status == PANICMON_OK) {
-        status = pm_loop_new(&runtime->loop, runtime->net);
     }
     if (status == PANICMON_OK) {
         status = runtime->sink->ops->open(runtime->sink, runtime->loop, runtime->log, COMPONENT,

@@ -17,6 +17,20 @@
 static const char *const executors[] = {"threads", "rounds", "queue", "events"};
 #define EXECUTORS (int)(sizeof executors / sizeof executors[0])
 
+/* ---- how often a thread was joined ---- */
+
+static atomic_int joins;
+
+int __real_pthread_join(pthread_t thread, void **out);
+int __wrap_pthread_join(pthread_t thread, void **out);
+
+int __wrap_pthread_join(pthread_t thread, void **out)
+{
+    int failed = __real_pthread_join(thread, out);
+    atomic_fetch_add(&joins, 1);
+    return failed;
+}
+
 /* ---- the log ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -332,6 +346,24 @@ START_TEST(a_thread_of_its_own_cannot_free_it)
 }
 END_TEST
 
+START_TEST(threads_that_ended_are_reaped_soon)
+{
+    open_runtime("threads", "0");
+    panicmon_monitor *monitor = enter(0);
+    panicmon_monitor_free(enter(1));
+    ck_assert_int_eq(panicmon_runtime_start(runtime, NULL), PANICMON_OK);
+    await_figure("rounds", 2);
+    ck_assert_int_eq(joins, 0);
+    panicmon_monitor_stop(monitor);
+    while (joins == 0) { /* the control thread would look within a minute by itself */
+        usleep(2000);
+    }
+    ck_assert_int_eq(figure("monitors_running"), 1);
+    panicmon_monitor_free(monitor);
+    close_runtime();
+}
+END_TEST
+
 static void count_call(void *user)
 {
     ++*(int *)user;
@@ -456,6 +488,7 @@ int main(void)
     tcase_add_loop_test(life, several_threads_may_join_at_once, 0, EXECUTORS);
     tcase_add_test(life, several_threads_may_start_it_and_one_does);
     tcase_add_loop_test(life, a_thread_of_its_own_cannot_free_it, 0, 2 * EXECUTORS);
+    tcase_add_test(life, threads_that_ended_are_reaped_soon);
     tcase_add_test(life, a_hook_that_comes_while_it_starts_is_called_once);
     suite_add_tcase(suite, life);
     TCase *turns = tcase_create("turns");
