@@ -350,7 +350,8 @@ void panicmon_round_fail(panicmon_round *round, panicmon_err code, const char *m
 {
     round->failed = true;
     pm_buf_clear(&round->failure);
-    pm_buf_text(&round->failure, message != NULL ? message : panicmon_strerror(code));
+    bool says = message != NULL && *message != '\0';
+    pm_buf_text(&round->failure, says ? message : panicmon_strerror(code));
 }
 
 void panicmon_round_log(panicmon_round *round, int level, const char *message)
