@@ -114,7 +114,6 @@ static void supervisor_main(void *arg)
     int64_t due = pm_mono_ms();
     bool whole = manager->consumer == NULL || pm_manager_restore(manager);
     let_consume(manager);
-    set_supervised(manager, true);
     while (wait_until(manager, due)) {
         int64_t now = pm_mono_ms();
         bool is_due = now >= due;
@@ -136,18 +135,31 @@ static void supervisor_main(void *arg)
 
 /* ---- life ---- */
 
+/* The runtime's may have been set after the manager was made. */
+static void renew_log(panicmon_manager *manager)
+{
+    panicmon_log *log = pm_runtime_log(manager->runtime);
+    if (log != manager->log) {
+        manager->early_log = manager->log;
+        manager->log = pm_log_ref(log);
+    }
+}
+
 static void on_start(void *user)
 {
     panicmon_manager *manager = user;
     if (pm_manager_is_closing(manager)) { /* the stop came before the start was through */
         return;
     }
+    renew_log(manager);
     panicmon_err status = pm_manager_consume(manager);
     if (status == PANICMON_OK) {
+        set_supervised(manager, true); /* what comes before it runs waits for it, too */
         status = pm_thread_start(&manager->supervisor, "pm:manager", PM_STACK_LARGE,
                                  supervisor_main, manager);
     }
     if (status != PANICMON_OK) {
+        set_supervised(manager, false);
         pm_logf(manager->log, PANICMON_LOG_ERROR, COMPONENT, "could not be started: %s",
                 panicmon_strerror(status));
         let_consume(manager); /* better without a supervisor than not at all */
@@ -245,6 +257,7 @@ void panicmon_manager_free(panicmon_manager *manager)
     pm_map_free(&manager->in_file);
     free(manager->watched);
     panicmon_log_free(manager->log);
+    panicmon_log_free(manager->early_log);
     free(manager->dead_letter);
     (void)pthread_cond_destroy(&manager->changed);
     (void)pthread_mutex_destroy(&manager->lock);

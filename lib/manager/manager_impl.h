@@ -49,7 +49,8 @@ typedef struct pm_watch {
 struct panicmon_manager {
     panicmon_runtime *runtime;
     panicmon_registry *registry;
-    panicmon_log *log;
+    _Atomic(panicmon_log *) log;
+    panicmon_log *early_log; /* what it was before the start; others may still be using it */
     bool enabled[PM_IDENTITIES];
     bool supervises; /* monitors run for ever, so one that ended is started again */
     char *dead_letter;
@@ -71,7 +72,7 @@ struct panicmon_manager {
     bool restored;       /* kept config sets were applied, or cannot be read now */
     pm_map groups;       /* routing key -> pm_group */
     pm_map in_file;      /* routing keys of the last apply_all; their values mean nothing */
-    bool supervised;     /* the supervisor runs, and calls pm_manager_announce_due() */
+    bool supervised;     /* the supervisor runs or soon will, and calls pm_manager_announce_due() */
     pm_told *told;       /* never freed before the manager */
     int64_t announce_ms; /* when to call it */
 

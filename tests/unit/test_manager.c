@@ -194,7 +194,8 @@ typedef struct shop {
     panicmon_manager *manager;
 } shop;
 
-static shop open_shop(void)
+/* Until it starts. */
+static shop furnish_shop(void)
 {
     const panicmon_strategy_ops paint = {.struct_size = sizeof paint,
                                          .name = "paint",
@@ -213,10 +214,16 @@ static shop open_shop(void)
     ck_assert_int_eq(panicmon_runtime_new(&at.runtime, at.registry, settings, NULL), PANICMON_OK);
     ck_assert_int_eq(panicmon_sink_new_callback(&sink, remember, NULL, NULL), PANICMON_OK);
     ck_assert_int_eq(panicmon_runtime_set_sink(at.runtime, sink), PANICMON_OK);
-    ck_assert_int_eq(panicmon_runtime_start(at.runtime, NULL), PANICMON_OK);
-    ck_assert_int_eq(panicmon_manager_new(&at.manager, at.runtime, NULL), PANICMON_OK);
     panicmon_sink_free(sink);
     panicmon_settings_free(settings);
+    return at;
+}
+
+static shop open_shop(void)
+{
+    shop at = furnish_shop();
+    ck_assert_int_eq(panicmon_runtime_start(at.runtime, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_manager_new(&at.manager, at.runtime, NULL), PANICMON_OK);
     return at;
 }
 
@@ -297,6 +304,32 @@ START_TEST(a_body_that_is_no_set_changes_nothing)
                      PANICMON_ERR_NOENT);
     ck_assert_uint_eq(panicmon_manager_count(at.manager), 1);
     ck_assert_int_eq(atomic_load(&starts), 1);
+    close_shop(&at);
+}
+END_TEST
+
+static void write_down(void *user, panicmon_log_level level, const char *component,
+                       const char *message)
+{
+    (void)level;
+    (void)component;
+    pthread_mutex_lock(&lock);
+    snprintf(user, 256, "%s", message);
+    pthread_mutex_unlock(&lock);
+}
+
+START_TEST(its_log_may_be_set_until_the_start)
+{
+    static char record[256];
+    panicmon_log *log = NULL;
+    shop at = furnish_shop();
+    ck_assert_int_eq(panicmon_manager_new(&at.manager, at.runtime, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_log_new(&log, write_down, record, NULL), PANICMON_OK);
+    ck_assert_int_eq(panicmon_runtime_set_log(at.runtime, log), PANICMON_OK);
+    panicmon_log_free(log);
+    ck_assert_int_eq(panicmon_runtime_start(at.runtime, NULL), PANICMON_OK);
+    ck_assert_int_eq(apply(&at, "[]"), PANICMON_ERR_PARSE);
+    await(record, KEY);
     close_shop(&at);
 }
 END_TEST
@@ -496,6 +529,7 @@ int main(void)
     tcase_add_test(cases, adds_changes_and_removals_by_difference);
     tcase_add_test(cases, a_change_it_can_take_in_place_restarts_nobody);
     tcase_add_test(cases, a_body_that_is_no_set_changes_nothing);
+    tcase_add_test(cases, its_log_may_be_set_until_the_start);
     tcase_add_test(cases, monitorables_list_every_source_of_the_base_chain);
     tcase_add_test(cases, heartbeats_tell_who_completes_rounds);
     tcase_add_test(cases, a_monitor_that_hangs_is_replaced);
