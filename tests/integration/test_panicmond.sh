@@ -252,6 +252,10 @@ if command -v script >/dev/null; then
     check "a terminal gets a table" has out 'finalized'
     check "drawn in place" has out $'\033\\[K'
     check "the cursor comes back" has out $'\033\\[?25h'
+    terminal 60 --node "$down" --once
+    check "a log line wraps" has out 'is unreachable: ws://127\.0\.0\.1:1: '
+    check "as nothing of it is cut" is \
+        "$(grep -zcP '(?s)\[\?7l((?!\[\?7h).)*is unreachable: ws' out)" 0
     terminal 30 --node "$good/0" --once
     check "a narrow one fits" lacks out 'finalized'
     check "with a state" has out 'state'
