@@ -41,7 +41,7 @@ static const char help[] =
     "figures to standard error.\n"
     "\n"
     "  panicmond --node ws://127.0.0.1:9944\n"
-    "  panicmond -c /etc/panicmond.json --check-config\n";
+    "  panicmond -c /etc/panicmon/panicmond.json --check-config\n";
 
 enum { NODE = 256, ONCE, PERIOD, EXECUTOR, FORMAT, LISTEN, CHECK_CONFIG, LOG_LEVEL, VERSION };
 
