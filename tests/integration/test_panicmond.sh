@@ -7,6 +7,7 @@ if [ -z "$panicmond" ] || [ -z "$simulator" ]; then
     echo "skipped: needs the programs panicmond and panicmon-sim"
     exit 77
 fi
+source=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d)
 cd "$dir" || exit 1
 factor=${CK_TIMEOUT_MULTIPLIER:-1}
@@ -127,8 +128,25 @@ done
 run --help
 check "help" is "$code" 0
 check "help names every flag" has out '--check-config'
+for name in events threads rounds queue; do
+    check "help names the executor $name" has out "\<$name\>"
+done
 run --version
 check "version" has out '^panicmond [0-9]*\.[0-9]*\.[0-9]*$'
+
+# shellcheck source=examples/panicmond/panicmond.bash
+. "$source/examples/panicmond/panicmond.bash"
+complete_after() { # FLAG: fills $words
+    COMP_WORDS=(panicmond "$1" '') COMP_CWORD=2
+    _panicmond
+    words=${COMPREPLY[*]}
+}
+complete_after --executor
+check "completion names the executors" is "$words" 'events threads rounds queue'
+complete_after --once
+for flag in $("$panicmond" --help | grep -o '^ *-[-a-zA-Z, ]*' | grep -oE -- '-[-a-z]+'); do
+    check "completion knows $flag" grep -qw -- "$flag" <<<" $words -h "
+done
 
 # ---- the file ----
 cat >file.json <<END
