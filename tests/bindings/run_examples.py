@@ -46,9 +46,20 @@ class Examples(unittest.TestCase):
         server.shutdown()
         server.server_close()
         self.assertEqual(process.returncode, 0, errors)
-        self.assertEqual(found[urls[0]]["status"], 200)
-        self.assertEqual(found[urls[1]]["status"], 503)
-        self.assertIn("refused", found[urls[2]]["error"])
+        outcomes = [(found[url]["status"], found[url]["error"]) for url in urls]
+        self.assertEqual(outcomes[:2], [(200, ""), (503, "HTTP 503")])
+        self.assertEqual(outcomes[2][0], 0)
+        self.assertIn("refused", outcomes[2][1])
+        self.assertNotIn(urls[0], errors)
+        for url, (_, error) in zip(urls[1:], outcomes[1:]):
+            self.assertEqual(errors.count(url), 1, errors)
+            self.assertEqual(errors.count(f"{url}: {error}"), 1, errors)
+
+    def test_health_check_without_a_url(self):
+        done = subprocess.run([sys.executable, os.path.join(FOLDER, "health_check.py")],
+                              stderr=subprocess.PIPE, timeout=30, universal_newlines=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("URL...", done.stderr)
 
     def test_they_are_short(self):
         for file in os.listdir(FOLDER):
