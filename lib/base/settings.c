@@ -85,7 +85,7 @@ static const pm_setting settings_known[] = {
      "The least grave records that are logged: error, warning, info or debug."},
     {"log.format", "text", "text json", 0, 0, PM_SETTING_ENUM,
      "How a record is written: text or json."},
-    {"listen", "", NULL, 0, 0, PM_SETTING_TEXT,
+    {"listen", "", NULL, 0, 0, PM_SETTING_ADDRESS,
      "Where panicmond serves its status page and metrics: host:port, or a port of this machine."},
     {"metrics.targets", "auto", "auto always never", 0, 0, PM_SETTING_ENUM,
      "Whether panicmond's metrics hold figures of each monitorable: always, never, or auto: of up "

@@ -189,6 +189,13 @@ check "the good entry has no fault" lacks err "entry 'good'"
 run -c faults.json --once
 check "faults of settings give 2" is "$code" 2
 
+echo '{"listen": 9616}' >number.json
+run -c number.json --check-config
+check "a port may be a number" is "$code" 0
+: >empty.json
+run -c empty.json --check-config
+check "an empty file is told" has err 'empty.json: is empty'
+
 cat >refused.json <<END
 {"configs": {"chains.substrate.sim.nodes_config": {
     "good": {"node_id": "good", "ws_url": "$good/0"},
