@@ -181,13 +181,6 @@ static void print_fault(void *user, const char *message)
     fprintf(stderr, NAME ": %s\n", message);
 }
 
-/* What the flag --once means for the library. */
-static bool limit_rounds(const panicmond *d, setup *setup)
-{
-    return !d->options->once ||
-           panicmon_settings_set(setup->settings, "rounds", "1", NULL) == PANICMON_OK;
-}
-
 static void apply_configs(panicmond *d);
 
 /* The file's configs are applied before anything runs: so they come before what the broker sends.
@@ -286,7 +279,7 @@ static bool start(panicmond *d)
         return false;
     }
     if (setup_load(&d->setup, d->options, false, print_fault, NULL) != PANICMON_OK ||
-        !limit_rounds(d, &d->setup) || !output_open(&d->output, &d->setup, d->options->format)) {
+        !output_open(&d->output, &d->setup, d->options->format)) {
         d->code = EXIT_USAGE;
         return false;
     }
@@ -352,7 +345,7 @@ static void reload(panicmond *d)
     }
     notify_reloading();
     panicmon_err status = setup_load(&now, d->options, true, log_fault, d);
-    if (status == PANICMON_OK && limit_rounds(d, &now)) {
+    if (status == PANICMON_OK) {
         compare_settings(d, &now);
         setup_free(&d->setup);
         d->setup = now;

@@ -273,9 +273,6 @@ static void answer_request(void *user, const server_request *request, answer *ou
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (strcmp(routes[i].path, path) == 0) {
             routes[i].answer(user, request, out);
-            if (out->status == 500) {
-                *out = (answer){.status = 500};
-            }
             return;
         }
     }

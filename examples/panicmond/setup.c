@@ -181,6 +181,7 @@ panicmon_err setup_load(setup *out, const options *from, bool strict, panicmon_f
     set_flag(made.settings, "--executor", "executor", from->executor, &to);
     set_flag(made.settings, "--log-level", "log.level", from->log_level, &to);
     set_flag(made.settings, "--listen", "listen", from->listen, &to);
+    set_flag(made.settings, "--once", "rounds", from->once ? "1" : NULL, &to);
     check_listen(made.settings, &to);
     check_tls(made.settings, &to);
     check_nodes(registry, from, &to);

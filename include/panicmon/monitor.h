@@ -185,7 +185,7 @@ typedef enum panicmon_monitor_state {
     PANICMON_MONITOR_STARTING = 0, /**< no round is over yet */
     PANICMON_MONITOR_RUNNING = 1,  /**< the last round gave a result */
     PANICMON_MONITOR_FAILING = 2,  /**< the last round gave an error */
-    PANICMON_MONITOR_BACKOFF = 3,  /**< a step failed; it is restarted after a while */
+    PANICMON_MONITOR_BACKOFF = 3,  /**< a step or a restart failed; it is restarted after a while */
     PANICMON_MONITOR_STOPPED = 4,  /**< over */
     PANICMON_MONITOR_STATE_MAX_ = 0x7fffffff
 } panicmon_monitor_state;

@@ -39,7 +39,10 @@ PANICMON_API panicmon_err panicmon_runtime_set_log(panicmon_runtime *runtime, pa
  */
 PANICMON_API panicmon_err panicmon_runtime_set_sink(panicmon_runtime *runtime, panicmon_sink *sink);
 
-/** Starts the executor. Monitors may be added before and after. */
+/**
+ * Starts the executor. Monitors may be added before and after; the rounds of those that wait begin
+ * from here on, spread like those of later ones.
+ */
 PANICMON_API panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **err);
 
 /**
@@ -50,7 +53,8 @@ PANICMON_API void panicmon_runtime_request_stop(panicmon_runtime *runtime);
 
 /**
  * Waits until all threads have ended after a stop was requested. ERR_TIMEOUT after `timeout_ms`
- * (-1: no limit); ERR_DEADLOCK from a library thread; ERR_STATE when no stop was requested.
+ * (-1: no limit); ERR_DEADLOCK from a library thread; ERR_STATE when no stop was requested. Several
+ * threads may wait at once, and once it has ended all of them get PANICMON_OK.
  */
 PANICMON_API panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64_t timeout_ms);
 
@@ -60,7 +64,12 @@ PANICMON_API panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64
  */
 PANICMON_API panicmon_err panicmon_runtime_wait_idle(panicmon_runtime *runtime, int64_t timeout_ms);
 
-/** Stops and joins what still runs, then frees; NULL is allowed. Managers of it go first. */
+/**
+ * Stops and joins what still runs, then frees; NULL is allowed. Managers of it go first, and no
+ * other call may be under way or follow. A library thread, which would return into what is freed,
+ * only stops a runtime that runs: that is logged, and the runtime is kept until another thread
+ * frees it.
+ */
 PANICMON_API void panicmon_runtime_free(panicmon_runtime *runtime);
 
 /**
@@ -93,7 +102,9 @@ PANICMON_API void panicmon_message_free(panicmon_message *message);
  * kept, and more may come. Of rounds:
  *
  * - `rounds`, those that ended; `results` and `errors`, how: with all they wanted, or with
- *   panicmon_round_fail(); `failures`, whose step returned an error; `restarts` after those
+ *   panicmon_round_fail(); `failures`, whose step returned an error, and beside the rounds each
+ *   restart whose `start` did
+ * - `restarts`, monitors made anew: after a failure, or with a config they could not take in place
  * - `late`, begun later than 250 ms and a tenth of their period; `overruns`, left out because the
  *   one before took too long
  * - `round_us_p50`, `round_us_p90`, `round_us_p99`, `round_us_max`: how long rounds took from their
@@ -106,8 +117,10 @@ PANICMON_API void panicmon_message_free(panicmon_message *message);
  * Of calls: `rpc_requests`, `rpc_frames`, `rpc_bytes_in`, `rpc_bytes_out`, `rpc_connects`;
  * `rpc_joined`, answered by the same call of another monitor; `cache_hits`, answered without one.
  * Of messages: `messages_produced` = `messages_confirmed` + `messages_waiting` +
- * `messages_dropped`, and why those were dropped. Now in use: `sockets`, `threads`, `cache_bytes`,
- * `pool_bytes`.
+ * `messages_dropped`, and why those were dropped. Now in use: `sockets`, the WebSocket connections
+ * to nodes; `threads`, those of the executor and the helpers for what blocks (not the few others:
+ * control, names, broker, state store, manager); `cache_bytes`, replies kept; `pool_bytes`, what
+ * `events` keeps for each monitor, and memory that lies ready for requests.
  */
 PANICMON_API panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime,
                                                  panicmon_stats **out);

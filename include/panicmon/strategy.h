@@ -136,7 +136,8 @@ typedef struct panicmon_strategy_ops {
                           panicmon_error **err);
     /**
      * Makes the monitor and hands it over with panicmon_launch_monitor(). May be called again with
-     * the same `parsed` when a monitor is restarted. Required.
+     * the same `parsed` when a monitor is restarted; when that fails, it is tried again with a
+     * capped backoff. Required.
      */
     panicmon_err (*start)(void *user, void *parsed, panicmon_launch *launch, panicmon_error **err);
     void (*parsed_free)(void *user, void *parsed); /**< may be NULL */

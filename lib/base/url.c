@@ -132,6 +132,24 @@ static const char *parse_authority(pm_url *url, char *authority)
     return NULL;
 }
 
+#define STRING(number) #number
+#define TEXT_OF(limit) STRING(limit)
+
+static const char *check_size(const pm_url *url)
+{
+    size_t user = url->user == NULL ? 0 : strlen(url->user);
+    size_t pass = url->pass == NULL ? 0 : strlen(url->pass);
+    if (strcmp(url->scheme, "ws") != 0 && strcmp(url->scheme, "wss") != 0) {
+        return NULL;
+    }
+    if (user + 1 + pass > PM_URL_LOGIN_MAX) {
+        return "has a user:password of more than " TEXT_OF(PM_URL_LOGIN_MAX) " bytes";
+    }
+    return strlen(url->path) > PM_URL_PATH_MAX
+               ? "has a path of more than " TEXT_OF(PM_URL_PATH_MAX) " bytes"
+               : NULL;
+}
+
 panicmon_err pm_url_parse(pm_url *out, const char *text, const char *schemes, panicmon_error **err)
 {
     pm_url url = {0};
@@ -166,6 +184,7 @@ panicmon_err pm_url_parse(pm_url *out, const char *text, const char *schemes, pa
     memcpy(url.path, rest + authority, total - authority + 1);
     url.path[strcspn(url.path, "#")] = '\0';
     problem = parse_authority(&url, url.memory);
+    problem = problem == NULL ? check_size(&url) : problem;
     if (problem != NULL) {
         pm_url_free(&url);
         return pm_error_setf(err, PANICMON_ERR_INVAL, "URL %s", problem);

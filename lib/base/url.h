@@ -9,6 +9,11 @@
 
 #include "base/buf.h"
 
+/* Of ws and wss, as a request for an upgrade must fit what libwebsockets writes it to (net/ws.c):
+ * user, colon and password, percent-decoded; and the path. */
+#define PM_URL_LOGIN_MAX 512
+#define PM_URL_PATH_MAX  1024
+
 typedef struct pm_url {
     char scheme[8];
     bool tls;      /* wss, amqps, rediss, https */

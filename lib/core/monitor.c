@@ -198,7 +198,6 @@ static panicmon_monitor *monitor_make(panicmon_runtime *runtime, const char *key
     (void)pthread_mutex_init(&monitor->lock, NULL);
     pm_cond_init(&monitor->stopped);
     monitor->runtime = runtime;
-    monitor->round.log = runtime->log;
     monitor->round.pool = &runtime->bundles;
     monitor->strategy = pm_strategy_ref(strategy);
     monitor->key = strdup(key);
@@ -247,6 +246,13 @@ static int64_t first_due(const panicmon_monitor *monitor)
     return pm_mono_ms() + (ramp > 0 ? (int64_t)(monitor->phase % (uint64_t)ramp) : 0);
 }
 
+void pm_monitor_ready(panicmon_monitor *monitor)
+{
+    monitor->due_ms = first_due(monitor);
+    monitor->round.log = monitor->runtime->log;
+    atomic_store(&monitor->last_end_ms, pm_mono_ms());
+}
+
 panicmon_err pm_monitor_make(panicmon_runtime *runtime, const char *key, const char *id,
                              pm_strategy *strategy, void *parsed, panicmon_monitor **out,
                              panicmon_error **err)
@@ -272,7 +278,6 @@ panicmon_err pm_monitor_run(panicmon_monitor *monitor, panicmon_error **err)
 {
     panicmon_runtime *runtime = monitor->runtime;
     bool add = false;
-    monitor->due_ms = first_due(monitor);
     panicmon_err status = enter(runtime, monitor, &add);
     if (status != PANICMON_OK) {
         (void)pm_error_setf(err, status, "monitor '%s' was not started: %s", monitor->id,
@@ -281,6 +286,7 @@ panicmon_err pm_monitor_run(panicmon_monitor *monitor, panicmon_error **err)
         return status;
     }
     if (add) {
+        pm_monitor_ready(monitor);
         status = runtime->exec->ops->add(runtime->exec, &monitor->task);
     }
     if (status != PANICMON_OK) {

@@ -44,7 +44,7 @@ struct panicmon_monitor {
     void *state;                     /* the strategy's monitor, which may be NULL */
     bool has_state;                  /* false while in backoff */
     bool ended;                      /* the rounds asked for are done */
-    bool no_round;                   /* this turn only took a new config in */
+    bool no_round;                   /* this turn only took a new config in, or failed to restart */
     atomic_bool has_next;            /* there is a next_parsed; changed under lock */
     atomic_bool in_turn;             /* one of its own functions runs */
     atomic_bool can_update;          /* of any thread, as all that is atomic */
@@ -88,6 +88,9 @@ void pm_monitor_call_end(panicmon_monitor *monitor);
 /* Calls the strategy's start and takes over what it launched. Thread of the turn, or of the
  * first start. */
 panicmon_err pm_monitor_launch(panicmon_monitor *monitor, panicmon_error **err);
+/* Before it is given to the executor, which may be long after it was made: sets when its first
+ * round is due, and what else counts from there. */
+void pm_monitor_ready(panicmon_monitor *monitor);
 /* Milliseconds until the next time on the monitorable's grid, 1 to its period. */
 int64_t pm_monitor_phase_ms(const panicmon_monitor *monitor);
 /* Frees the strategy's monitor, if any. */

@@ -69,15 +69,19 @@ void pm_round_rest(panicmon_round *round)
 }
 
 /* Calls may take two thirds of what is left of the first three quarters, so that later steps and
- * the error sample still find time; messages may take all. */
+ * the error sample still find time; messages may take all. A step that begins too late for that,
+ * since something held up its thread, has a little time nevertheless: it is no fault of the node.
+ */
 static int64_t deadline_of(const panicmon_round *round, pm_request_kind kind)
 {
-    if (kind != PM_REQUEST_RPC && kind != PM_REQUEST_HTTP) {
-        return round->deadline_ms;
-    }
     int64_t now = round->step_ms != 0 ? round->step_ms : pm_mono_ms();
-    int64_t until = round->began_ms + (round->deadline_ms - round->began_ms) * 3 / 4;
-    return until <= now ? now : now + (until - now) * 2 / 3;
+    int64_t all = round->deadline_ms - round->began_ms;
+    int64_t until = round->deadline_ms;
+    if (kind == PM_REQUEST_RPC || kind == PM_REQUEST_HTTP) {
+        until = now + (round->began_ms + all * 3 / 4 - now) * 2 / 3;
+    }
+    int64_t least = now + all / 16;
+    return until > least ? until : least;
 }
 
 static char *copy(const char *text)
@@ -346,7 +350,8 @@ void panicmon_round_fail(panicmon_round *round, panicmon_err code, const char *m
 {
     round->failed = true;
     pm_buf_clear(&round->failure);
-    pm_buf_text(&round->failure, message != NULL ? message : panicmon_strerror(code));
+    bool says = message != NULL && *message != '\0';
+    pm_buf_text(&round->failure, says ? message : panicmon_strerror(code));
 }
 
 void panicmon_round_log(panicmon_round *round, int level, const char *message)

@@ -1,7 +1,7 @@
 /* runtime.c: the runtime's life and its control thread, which sends the messages that belong to no
- * monitor and carries out the stop. Lock order: a monitor's lock, then the executor's; the
- * runtime's lock comes last; the lock of the hooks comes before it. */
-#include <errno.h>
+ * monitor and carries out the stop; waiting for that is in runtime_stop.c. Lock order: a monitor's
+ * lock, then the executor's; the runtime's lock comes last; the lock of the hooks comes before it.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,8 +14,6 @@
 #include "core/monitor_impl.h"
 #include "core/registry.h"
 
-/* Stuck waits are broken this long after a stop was asked for. */
-#define GRACE_MS  1200
 #define COMPONENT "runtime"
 /* Before the keys of the state store, so that they stand apart from PANIC's own. */
 #define REDIS_PREFIX "panicmon:"
@@ -97,22 +95,34 @@ panicmon_err panicmon_runtime_new(panicmon_runtime **out, panicmon_registry *reg
 
 panicmon_err panicmon_runtime_set_log(panicmon_runtime *runtime, panicmon_log *log)
 {
-    if (runtime->phase != PM_NEW) {
-        return PANICMON_ERR_STATE;
+    panicmon_log *dropped = pm_log_ref(log);
+    panicmon_err status = PANICMON_ERR_STATE;
+    pthread_mutex_lock(&runtime->lock);
+    if (pm_runtime_is_new(runtime)) {
+        panicmon_log *old = runtime->log;
+        runtime->log = dropped;
+        dropped = old;
+        status = PANICMON_OK;
     }
-    panicmon_log_free(runtime->log);
-    runtime->log = pm_log_ref(log);
-    return PANICMON_OK;
+    pthread_mutex_unlock(&runtime->lock);
+    panicmon_log_free(dropped);
+    return status;
 }
 
 panicmon_err panicmon_runtime_set_sink(panicmon_runtime *runtime, panicmon_sink *sink)
 {
-    if (runtime->phase != PM_NEW) {
-        return PANICMON_ERR_STATE;
+    panicmon_sink *dropped = sink == NULL ? NULL : pm_sink_ref(sink);
+    panicmon_err status = PANICMON_ERR_STATE;
+    pthread_mutex_lock(&runtime->lock);
+    if (pm_runtime_is_new(runtime)) {
+        panicmon_sink *old = runtime->sink;
+        runtime->sink = dropped;
+        dropped = old;
+        status = PANICMON_OK;
     }
-    panicmon_sink_free(runtime->sink);
-    runtime->sink = sink == NULL ? NULL : pm_sink_ref(sink);
-    return PANICMON_OK;
+    pthread_mutex_unlock(&runtime->lock);
+    panicmon_sink_free(dropped);
+    return status;
 }
 
 /* ---- the control thread ---- */
@@ -146,7 +156,7 @@ static void control_main(void *arg)
     pm_runtime_run_hooks(runtime, true);
     runtime->exec->ops->request_stop(runtime->exec);
     pm_runtime_send_messages(runtime);
-    runtime->channel->ops->close(runtime->channel, pm_mono_ms() + GRACE_MS / 2);
+    runtime->channel->ops->close(runtime->channel, pm_mono_ms() + PM_GRACE_MS / 2);
     pthread_mutex_lock(&runtime->lock);
     runtime->control_over = true;
     pthread_cond_broadcast(&runtime->changed);
@@ -193,18 +203,19 @@ static panicmon_err open_parts(panicmon_runtime *runtime, panicmon_error **err)
     };
     status = pm_net_new(&runtime->net, &options);
     if (status == PANICMON_OK) {
+        status = pm_loop_new(&runtime->loop, runtime->net);
+    }
+    if (status == PANICMON_OK) {
         const pm_exec_env env = {.net = runtime->net,
                                  .sink = runtime->sink,
                                  .store = runtime->store,
                                  .log = runtime->log,
                                  .figures = &runtime->figures,
+                                 .reaper = runtime->loop,
                                  .loops = (size_t)pm_settings_int(settings, "executor.loops"),
                                  .workers = (size_t)pm_settings_int(settings, "executor.workers"),
                                  .cache_bytes = (size_t)pm_settings_int(settings, "rpc.cache")};
         status = ops->create(&runtime->exec, &env);
-    }
-    if (status == PANICMON_OK) {
-        status = pm_loop_new(&runtime->loop, runtime->net);
     }
     if (status == PANICMON_OK) {
         status = runtime->sink->ops->open(runtime->sink, runtime->loop, runtime->log, COMPONENT,
@@ -213,7 +224,7 @@ static panicmon_err open_parts(panicmon_runtime *runtime, panicmon_error **err)
     return status;
 }
 
-static void close_parts(panicmon_runtime *runtime)
+void pm_runtime_close_parts(panicmon_runtime *runtime)
 {
     if (runtime->channel != NULL) {
         runtime->channel->ops->close(runtime->channel, 0);
@@ -235,6 +246,10 @@ static void close_parts(panicmon_runtime *runtime)
     }
     pm_store_free(runtime->store);
     runtime->store = NULL;
+    pthread_mutex_lock(&runtime->lock); /* as whoever looks at its figure */
+    pm_bundle_pool_free(&runtime->bundles);
+    pm_bundle_pool_init(&runtime->bundles);
+    pthread_mutex_unlock(&runtime->lock);
 }
 
 /* Gives the executor what was entered before the start. From here on pm_monitor_start() does. */
@@ -258,6 +273,7 @@ static void add_waiting(panicmon_runtime *runtime)
         if (next == NULL) {
             return;
         }
+        pm_monitor_ready(next);
         if (runtime->exec->ops->add(runtime->exec, &next->task) != PANICMON_OK) {
             pm_logf(runtime->log, PANICMON_LOG_ERROR, next->id, "could not be given a thread");
             pm_monitor_set_stopped(next);
@@ -265,11 +281,8 @@ static void add_waiting(panicmon_runtime *runtime)
     }
 }
 
-panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **err)
+static panicmon_err start(panicmon_runtime *runtime, panicmon_error **err)
 {
-    if (runtime->phase != PM_NEW || runtime->pid != getpid()) {
-        return pm_error_setf(err, PANICMON_ERR_STATE, "the runtime was started before");
-    }
     panicmon_err status = open_parts(runtime, err);
     if (status == PANICMON_OK) {
         status =
@@ -279,7 +292,7 @@ panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **
         if (runtime->exec != NULL) { /* its threads have nothing to do, but run */
             runtime->exec->ops->request_stop(runtime->exec);
         }
-        close_parts(runtime);
+        pm_runtime_close_parts(runtime);
         if (err != NULL && *err == NULL) {
             panicmon_error_set(err, status, panicmon_strerror(status));
         }
@@ -290,96 +303,23 @@ panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **
     return PANICMON_OK;
 }
 
-/* ---- stop ---- */
-
-void panicmon_runtime_request_stop(panicmon_runtime *runtime)
+panicmon_err panicmon_runtime_start(panicmon_runtime *runtime, panicmon_error **err)
 {
-    int saved = errno;
-    const uint64_t one = 1;
-    atomic_store(&runtime->stop_asked, true);
-    ssize_t wrote = write(runtime->stop_fd, &one, sizeof one);
-    (void)wrote; /* full means that it is readable already */
-    errno = saved;
-}
-
-static bool wait_over(panicmon_runtime *runtime, int64_t until)
-{
-    int waited = 0;
     pthread_mutex_lock(&runtime->lock);
-    while ((runtime->live > 0 || !runtime->control_over) && waited == 0) {
-        waited = pm_cond_wait_until(&runtime->changed, &runtime->lock, until);
-    }
-    bool over = runtime->live == 0 && runtime->control_over;
+    bool may = pm_runtime_is_new(runtime) && runtime->pid == getpid();
+    runtime->busy = runtime->busy || may;
     pthread_mutex_unlock(&runtime->lock);
-    return over;
-}
-
-/* Breaks whatever is waited for; messages that were not sent by now are not. */
-static void interrupt(panicmon_runtime *runtime)
-{
-    runtime->exec->ops->interrupt(runtime->exec);
+    if (!may) {
+        return pm_error_setf(err, PANICMON_ERR_STATE, "the runtime was started before");
+    }
+    panicmon_err status = start(runtime, err);
     pthread_mutex_lock(&runtime->lock);
-    bool control_over = runtime->control_over;
+    pm_runtime_end_busy(runtime);
     pthread_mutex_unlock(&runtime->lock);
-    if (!control_over && runtime->channel->ops->interrupt != NULL) {
-        runtime->channel->ops->interrupt(runtime->channel);
-    }
+    return status;
 }
 
-panicmon_err panicmon_runtime_join(panicmon_runtime *runtime, int64_t timeout_ms)
-{
-    if (pm_thread_is_ours()) {
-        return PANICMON_ERR_DEADLOCK;
-    }
-    if (runtime->phase == PM_ENDED || runtime->control == NULL) {
-        return PANICMON_OK;
-    }
-    if (!atomic_load(&runtime->stop_asked)) {
-        return PANICMON_ERR_STATE;
-    }
-    int64_t now = pm_mono_ms();
-    int64_t until = timeout_ms < 0 ? PM_NEVER : now + timeout_ms;
-    if (runtime->grace_until == 0) { /* a caller may join in small portions */
-        runtime->grace_until = now + GRACE_MS;
-    }
-    bool over = wait_over(runtime, pm_earlier(until, runtime->grace_until));
-    while (!over) {
-        if (pm_mono_ms() < runtime->grace_until) {
-            return PANICMON_ERR_TIMEOUT;
-        }
-        interrupt(runtime);
-        over = wait_over(runtime, pm_earlier(until, pm_mono_ms() + 200));
-        if (!over && pm_mono_ms() >= until) {
-            pthread_mutex_lock(&runtime->lock);
-            size_t live = runtime->live;
-            pthread_mutex_unlock(&runtime->lock);
-            pm_logf(runtime->log, PANICMON_LOG_WARNING, COMPONENT,
-                    "%zu monitors have not stopped yet", live);
-            return PANICMON_ERR_TIMEOUT;
-        }
-    }
-    pm_thread_join(runtime->control);
-    runtime->control = NULL;
-    close_parts(runtime);
-    runtime->phase = PM_ENDED;
-    return PANICMON_OK;
-}
-
-panicmon_err panicmon_runtime_wait_idle(panicmon_runtime *runtime, int64_t timeout_ms)
-{
-    if (pm_thread_is_ours()) {
-        return PANICMON_ERR_DEADLOCK;
-    }
-    int64_t until = timeout_ms < 0 ? PM_NEVER : pm_mono_ms() + timeout_ms;
-    int waited = 0;
-    pthread_mutex_lock(&runtime->lock);
-    while (runtime->live > 0 && waited == 0) {
-        waited = pm_cond_wait_until(&runtime->changed, &runtime->lock, until);
-    }
-    bool idle = runtime->live == 0;
-    pthread_mutex_unlock(&runtime->lock);
-    return idle ? PANICMON_OK : PANICMON_ERR_TIMEOUT;
-}
+/* ---- the end ---- */
 
 void panicmon_runtime_free(panicmon_runtime *runtime)
 {
@@ -387,7 +327,15 @@ void panicmon_runtime_free(panicmon_runtime *runtime)
         return;
     }
     panicmon_runtime_request_stop(runtime);
-    (void)panicmon_runtime_join(runtime, -1);
+    bool joined = panicmon_runtime_join(runtime, -1) == PANICMON_OK;
+    pthread_mutex_lock(&runtime->lock);
+    bool kept = !joined && pm_runtime_has_threads(runtime);
+    pthread_mutex_unlock(&runtime->lock);
+    if (kept) { /* what the caller returns to */
+        pm_logf(runtime->log, PANICMON_LOG_ERROR, COMPONENT,
+                "panicmon_runtime_free() came from a thread of the library: it stops, and is kept");
+        return;
+    }
     void *value;
     for (size_t at = 0; pm_map_next(&runtime->monitors, &at, NULL, &value); at = 0) {
         pm_monitor_set_stopped(value); /* the runtime never started */

@@ -4,13 +4,23 @@
 
 #include "core/runtime_impl.h"
 
+/* Once: a hook that comes while the runtime starts would be called by both threads. */
+static void start_hook(pm_hook *hook)
+{
+    if (hook->start != NULL && !hook->started) {
+        hook->started = true;
+        hook->start(hook->user);
+    }
+}
+
 void pm_runtime_run_hooks(panicmon_runtime *runtime, bool stop)
 {
     pthread_mutex_lock(&runtime->hook_lock);
-    for (const pm_hook *hook = runtime->hooks; hook != NULL; hook = hook->next) {
-        void (*call)(void *) = stop ? hook->stop : hook->start;
-        if (call != NULL) {
-            call(hook->user);
+    for (pm_hook *hook = runtime->hooks; hook != NULL; hook = hook->next) {
+        if (!stop) {
+            start_hook(hook);
+        } else if (hook->stop != NULL) {
+            hook->stop(hook->user);
         }
     }
     pthread_mutex_unlock(&runtime->hook_lock);
@@ -56,7 +66,7 @@ static panicmon_err set_hook(panicmon_runtime *runtime, void (*start)(void *), v
     if (start != NULL) {
         hook->start = start;
         if (runtime->phase == PM_STARTED) {
-            start(user);
+            start_hook(hook);
         }
     }
     pthread_mutex_unlock(&runtime->hook_lock);

@@ -17,6 +17,7 @@ typedef struct pm_hook {
     void (*start)(void *user);
     void (*stop)(void *user);
     void *user;
+    bool started;
 } pm_hook;
 
 typedef enum pm_runtime_phase { PM_NEW, PM_STARTED, PM_STOPPING, PM_ENDED } pm_runtime_phase;
@@ -46,14 +47,14 @@ struct panicmon_runtime {
 
     atomic_int phase; /* pm_runtime_phase; changed under lock */
 
-    int64_t
-        grace_until; /* of the thread that joins: before it nothing is broken; 0: not joined yet */
-
     pthread_mutex_t hook_lock; /* guards the hooks; held while they run, taken before lock */
     pm_hook *hooks;
 
     pthread_mutex_t lock; /* guards what follows; no user code is called under it */
     pthread_cond_t changed;
+    bool busy;        /* a thread starts it, breaks its waits or closes it; others wait */
+    int64_t break_at; /* before it nothing is broken; 0: not joined yet */
+    bool broken;      /* waits were broken */
     bool control_over;
     pm_map monitors;           /* key -> panicmon_monitor *, each with a reference */
     size_t live;               /* monitors that have not stopped */
@@ -67,6 +68,18 @@ struct panicmon_runtime {
     size_t helpers_idle;
     bool helpers_quit;
 };
+
+/* Stuck waits are broken this long after a stop was asked for. */
+#define PM_GRACE_MS 1200
+
+/* Under the lock: whether nobody has begun to start it. */
+bool pm_runtime_is_new(const panicmon_runtime *runtime);
+/* Under the lock: whether it may have threads. */
+bool pm_runtime_has_threads(const panicmon_runtime *runtime);
+/* Under the lock: the thread that made it busy lets the others go on. */
+void pm_runtime_end_busy(panicmon_runtime *runtime);
+/* Frees what the start made, when no thread but the executor's, which has no task, is left. */
+void pm_runtime_close_parts(panicmon_runtime *runtime);
 
 /* Ends the helpers, which have nothing to do any more. */
 void pm_runtime_dismiss_helpers(panicmon_runtime *runtime);

@@ -75,6 +75,18 @@ static void read_messages(const pm_sink_counts *counts, int64_t *values)
                                       values[figure_messages_dropped];
 }
 
+/* Blocks of memory that lie ready for requests. */
+static int64_t spare_bytes(const panicmon_runtime *runtime)
+{
+    panicmon_runtime *locked = (panicmon_runtime *)(uintptr_t)runtime;
+    pthread_mutex_lock(&locked->lock);
+    pthread_mutex_lock(&locked->bundles.lock);
+    size_t bytes = locked->bundles.count * (sizeof(pm_bundle) + PM_BUNDLE_USUAL);
+    pthread_mutex_unlock(&locked->bundles.lock);
+    pthread_mutex_unlock(&locked->lock);
+    return (int64_t)bytes;
+}
+
 /* Four figures that stand one after the other. */
 static void read_times(const pm_histogram *histogram, int64_t *values)
 {
@@ -121,6 +133,7 @@ panicmon_err panicmon_runtime_stats(const panicmon_runtime *runtime, panicmon_st
         stats->values[figure_round_us_sum + i] = atomic_load(&histograms[i]->sum);
         read_steps(histograms[i], stats->steps[i]);
     }
+    stats->values[figure_pool_bytes] += spare_bytes(runtime);
     if (runtime->sink != NULL) {
         read_messages(runtime->sink->shown, stats->values);
     }

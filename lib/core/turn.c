@@ -74,18 +74,36 @@ static void enter_backoff(panicmon_monitor *monitor, int64_t now_ms)
     set_current(monitor, PANICMON_MONITOR_BACKOFF);
 }
 
-static void restart(panicmon_monitor *monitor, int64_t now_ms)
+/* A strategy may fail without a word. */
+static void tell_restart_failed(panicmon_monitor *monitor, panicmon_err status,
+                                const panicmon_error *err)
+{
+    const char *message = err != NULL ? panicmon_error_message(err) : "";
+    pm_buf text = {0};
+    pm_buf_format(&text, "could not be restarted (%s): %s", panicmon_err_name(status),
+                  *message != '\0' ? message : panicmon_strerror(status));
+    tell(monitor, PANICMON_LOG_ERROR, text.failed ? "could not be restarted" : text.data);
+    pm_buf_free(&text);
+}
+
+/* Makes the strategy's monitor anew. False: it is tried again later, and until then there is no
+ * round to run or to count. */
+static bool restart(panicmon_monitor *monitor)
 {
     panicmon_error *err = NULL;
+    pm_figures *figures = &monitor->runtime->figures;
     pm_monitor_drop_state(monitor);
-    atomic_fetch_add(&monitor->runtime->figures.restarts, 1);
-    if (pm_monitor_launch(monitor, &err) == PANICMON_OK) {
+    panicmon_err status = pm_monitor_launch(monitor, &err);
+    if (status == PANICMON_OK) {
+        atomic_fetch_add(&figures->restarts, 1);
         set_current(monitor, PANICMON_MONITOR_STARTING);
     } else {
-        tell(monitor, PANICMON_LOG_ERROR, panicmon_error_message(err));
-        enter_backoff(monitor, now_ms);
+        atomic_fetch_add(&figures->failures, 1);
+        tell_restart_failed(monitor, status, err);
+        enter_backoff(monitor, pm_mono_ms()); /* the attempt may have taken its time */
     }
     panicmon_error_free(err);
+    return status == PANICMON_OK;
 }
 
 static bool has_update(const panicmon_monitor *monitor)
@@ -94,7 +112,7 @@ static bool has_update(const panicmon_monitor *monitor)
 }
 
 /* Whether there was one. */
-static bool take_update(panicmon_monitor *monitor, int64_t now_ms)
+static bool take_update(panicmon_monitor *monitor)
 {
     if (!has_update(monitor)) {
         return false;
@@ -112,9 +130,8 @@ static bool take_update(panicmon_monitor *monitor, int64_t now_ms)
         pm_monitor_call_end(monitor);
     }
     monitor->parsed = next;
-    if (!in_place) {
-        monitor->due_ms = now_ms;
-        restart(monitor, now_ms);
+    if (!in_place && restart(monitor)) {
+        monitor->due_ms = pm_mono_ms();
     }
     pm_monitor_drop_parsed(monitor, old);
     return true;
@@ -134,25 +151,26 @@ static void task_begin(pm_task *task, int64_t now_us)
 {
     panicmon_monitor *monitor = of(task);
     pm_figures *figures = &monitor->runtime->figures;
-    int64_t budget = pm_earlier(monitor->runtime->round_deadline_ms, monitor->period_ms);
-    if (take_update(monitor, now_us / 1000)) {
+    if (take_update(monitor)) {
         now_us = pm_mono_us(); /* that may have taken its time */
     }
-    int64_t now_ms = now_us / 1000;
-    int64_t late_ms = now_ms - monitor->due_ms;
-    monitor->no_round = late_ms < 0;
+    int64_t lag_us = now_us - monitor->due_ms * 1000;
+    monitor->no_round = now_us / 1000 < monitor->due_ms;
+    if (!monitor->no_round && !monitor->has_state) {
+        monitor->no_round = !restart(monitor);
+        now_us = pm_mono_us(); /* and this, which is no lag of ours */
+    }
     if (monitor->no_round) {
         return;
     }
     monitor->began_us = now_us;
-    pm_histogram_add(&figures->lag_us, now_us - monitor->due_ms * 1000);
+    pm_histogram_add(&figures->lag_us, lag_us);
+    int64_t late_ms = lag_us / 1000;
     if (late_ms > LATE_MS && late_ms > monitor->period_ms / 10) {
         atomic_fetch_add(&figures->late, 1);
     }
-    pm_round_begin(&monitor->round, pm_wall_ms(), now_ms, budget);
-    if (!monitor->has_state) {
-        restart(monitor, now_ms);
-    }
+    pm_round_begin(&monitor->round, pm_wall_ms(), now_us / 1000,
+                   pm_earlier(monitor->runtime->round_deadline_ms, monitor->period_ms));
 }
 
 /* The step's own failure, not a peer's. */

@@ -50,6 +50,7 @@ typedef struct pm_exec_env {
     pm_store *store;
     panicmon_log *log;
     pm_figures *figures;
+    pm_loop *reaper;    /* of the thread that calls `reap`: woken when there is need; may be NULL */
     size_t loops;       /* events: how many */
     size_t workers;     /* rounds and queue: most rounds at once */
     size_t cache_bytes; /* pinned replies kept by each thread that shares connections */
@@ -69,7 +70,8 @@ typedef struct pm_exec_ops {
     void (*request_stop)(pm_exec *exec);
     /* Breaks whatever tasks still wait for; after request_stop. */
     void (*interrupt)(pm_exec *exec);
-    /* Cleans up after tasks that stopped. Never waits for a task that has not. */
+    /* Cleans up after tasks that stopped. Never waits for a task that has not. The thread of the
+     * env's `reaper`. */
     void (*reap)(pm_exec *exec);
     /* After all tasks stopped. */
     void (*free)(pm_exec *exec);

@@ -77,6 +77,9 @@ static void thread_main(void *arg)
     pthread_mutex_lock(&exec->lock);
     at->over = true;
     exec->over++;
+    if (exec->env.reaper != NULL) {
+        pm_loop_wake(exec->env.reaper);
+    }
     pthread_mutex_unlock(&exec->lock);
 }
 

@@ -1,6 +1,7 @@
-/* sink_jsonl.c: the sink that writes a line of JSON a message. One thread writes at a time, the
- * others wait for their turn (`writing`, guarded by the lock). Nobody blocks in write(2): a reader
- * that stalls costs a message its deadline and never holds up a stop. */
+/* sink_jsonl.c: the sink that writes a line of JSON a message. What the reader does not take yet
+ * waits in the channel, until the deadline of its message; nobody blocks in write(2), so a reader
+ * that stalls holds up neither a loop nor a stop. A channel that wrote a part of a line keeps the
+ * others out (`halfway`, guarded by the lock) until it wrote or gave up the rest. */
 #include "net/sink.h"
 
 #include <errno.h>
@@ -12,36 +13,44 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/thread.h"
+#include "base/log.h"
 
-/* How often a stalled write looks whether it was interrupted. */
-#define LOOK_MS 50
+/* When a channel that waits tries again: soon, then less and less often. */
+#define AGAIN_MIN_MS 1
+#define AGAIN_MAX_MS 50
+
+typedef struct jsonl_channel {
+    pm_channel base;
+    panicmon_log *log;
+    pm_request *first; /* what waits, in order */
+    pm_request **end;
+    pm_buf line; /* of the first */
+    size_t done; /* how much of it is written */
+    int64_t pause_ms;
+    int64_t again; /* when to try, pm_mono_ms() */
+    atomic_bool interrupted;
+} jsonl_channel;
 
 typedef struct jsonl_sink {
     panicmon_sink base;
     int fd;
     pthread_mutex_t lock;
-    pthread_cond_t turn;
-    bool writing;
+    const jsonl_channel *halfway;
     bool torn; /* the last line lacks its end */
 } jsonl_sink;
-
-typedef struct jsonl_channel {
-    pm_channel base;
-    atomic_bool interrupted;
-} jsonl_channel;
 
 static panicmon_err jsonl_open(panicmon_sink *sink, pm_loop *loop, panicmon_log *log,
                                const char *component, pm_channel **out)
 {
     (void)loop;
-    (void)log;
     (void)component;
-    jsonl_channel *channel = malloc(sizeof *channel);
+    jsonl_channel *channel = calloc(1, sizeof *channel);
     if (channel == NULL) {
         return PANICMON_ERR_NOMEM;
     }
     channel->base = (pm_channel){.ops = sink->ops, .sink = pm_sink_ref(sink)};
+    channel->log = pm_log_ref(log);
+    channel->end = &channel->first;
     atomic_init(&channel->interrupted, false);
     *out = &channel->base;
     return PANICMON_OK;
@@ -74,132 +83,200 @@ static void make_line(pm_buf *line, const pm_request *request)
     pm_buf_text(line, "}\n");
 }
 
-/* Waits until this thread alone may write; false when it was interrupted or is too late. */
-static bool take_turn(jsonl_sink *sink, jsonl_channel *channel, int64_t deadline)
-{
-    bool mine = false;
-    pthread_mutex_lock(&sink->lock);
-    while (sink->writing && !atomic_load(&channel->interrupted) && pm_mono_ms() < deadline) {
-        (void)pm_cond_wait_until(&sink->turn, &sink->lock, deadline);
-    }
-    if (!sink->writing) {
-        sink->writing = true;
-        mine = true;
-    }
-    pthread_mutex_unlock(&sink->lock);
-    return mine;
-}
+/* ---- writing ---- */
 
-static void end_turn(jsonl_sink *sink)
+/* Writes as much as fits; gives 0 when that was all, EAGAIN, or another errno. Pieces of PIPE_BUF
+ * fit a pipe that has room at all. */
+static int put(int fd, const char *text, size_t len, size_t *done)
 {
-    pthread_mutex_lock(&sink->lock);
-    sink->writing = false;
-    pthread_cond_broadcast(&sink->turn);
-    pthread_mutex_unlock(&sink->lock);
-}
-
-/* Waits for room; gives 0, or why there will be none in time. */
-static int wait_room(int fd, const jsonl_channel *channel, int64_t deadline)
-{
-    struct pollfd look = {.fd = fd, .events = POLLOUT};
-    for (;;) {
+    while (*done < len) {
+        struct pollfd look = {.fd = fd, .events = POLLOUT};
         int ready = poll(&look, 1, 0);
-        if (ready > 0) {
-            return 0; /* also on an error: write(2) tells which */
+        if (ready <= 0) {
+            return ready < 0 && errno != EINTR ? errno : EAGAIN;
         }
-        if (ready < 0 && errno != EINTR) {
-            return errno;
+        size_t left = len - *done;
+        ssize_t wrote = write(fd, text + *done, left < PIPE_BUF ? left : PIPE_BUF);
+        if (wrote < 0 && errno != EINTR) {
+            return errno; /* also of a reader that is gone */
         }
-        if (atomic_load(&channel->interrupted) || pm_mono_ms() >= deadline) {
-            return ETIMEDOUT;
-        }
-        (void)poll(&look, 1, LOOK_MS);
-    }
-}
-
-/* Writes all; gives 0 or an errno. Pieces of PIPE_BUF fit a pipe that has room at all. */
-static int write_all(int fd, const jsonl_channel *channel, const char *at, size_t left,
-                     int64_t deadline, size_t *done)
-{
-    *done = 0;
-    while (left > 0) {
-        int failed = wait_room(fd, channel, deadline);
-        if (failed != 0) {
-            return failed;
-        }
-        ssize_t wrote = write(fd, at, left < PIPE_BUF ? left : PIPE_BUF);
-        if (wrote < 0 && errno != EINTR && errno != EAGAIN) {
-            return errno;
-        }
-        if (wrote > 0) {
-            at += wrote;
-            left -= (size_t)wrote;
-            *done += (size_t)wrote;
-        }
+        *done += wrote > 0 ? (size_t)wrote : 0;
     }
     return 0;
 }
 
-/* With the turn. A line that was cut is ended first, so that it spoils no other. */
-static int write_line(jsonl_sink *sink, const jsonl_channel *channel, const pm_buf *line,
-                      int64_t deadline)
+/* With the lock. A line that was cut is ended first, so that it spoils no other. */
+static int put_line(jsonl_sink *sink, jsonl_channel *channel)
 {
-    size_t done;
+    if (sink->halfway != NULL && sink->halfway != channel) {
+        return EAGAIN;
+    }
     if (sink->torn) {
-        int failed = write_all(sink->fd, channel, "\n", 1, deadline, &done);
+        size_t done = 0;
+        int failed = put(sink->fd, "\n", 1, &done);
         if (failed != 0) {
             return failed;
         }
         sink->torn = false;
     }
-    int failed = write_all(sink->fd, channel, line->data, line->len, deadline, &done);
-    sink->torn = failed != 0 && done > 0;
+    int failed = put(sink->fd, channel->line.data, channel->line.len, &channel->done);
+    sink->halfway = failed == EAGAIN && channel->done > 0 ? channel : NULL;
+    sink->torn = failed != 0 && failed != EAGAIN && channel->done > 0;
     return failed;
 }
+
+/* Goes on with the first message; as put(). */
+static int write_first(jsonl_channel *channel)
+{
+    jsonl_sink *sink = (jsonl_sink *)channel->base.sink;
+    if (channel->line.len == 0) {
+        make_line(&channel->line, channel->first);
+    }
+    if (channel->line.failed) {
+        return ENOMEM;
+    }
+    pthread_mutex_lock(&sink->lock);
+    int failed = put_line(sink, channel);
+    pthread_mutex_unlock(&sink->lock);
+    return failed;
+}
+
+/* ---- what waits ---- */
+
+static void end_line(jsonl_channel *channel)
+{
+    jsonl_sink *sink = (jsonl_sink *)channel->base.sink;
+    pthread_mutex_lock(&sink->lock);
+    if (sink->halfway == channel) {
+        sink->halfway = NULL;
+        sink->torn = true;
+    }
+    pthread_mutex_unlock(&sink->lock);
+    pm_buf_free(&channel->line);
+    channel->done = 0;
+}
+
+/* Takes a message out of those that wait. */
+static pm_request *take(jsonl_channel *channel, pm_request **link)
+{
+    pm_request *request = *link;
+    if (link == &channel->first) {
+        end_line(channel);
+    }
+    *link = request->next;
+    if (*link == NULL) {
+        channel->end = link;
+    }
+    request->next = NULL;
+    return request;
+}
+
+static void finish_written(jsonl_channel *channel)
+{
+    pm_request *request = take(channel, &channel->first);
+    atomic_fetch_add(&channel->base.sink->counts.confirmed, 1);
+    channel->pause_ms = AGAIN_MIN_MS;
+    pm_request_finish(request, PANICMON_OK, 0, NULL);
+}
+
+static void finish_failed(jsonl_channel *channel, pm_request **link, const char *why)
+{
+    pm_sink_counts *counts = &channel->base.sink->counts;
+    pm_request *request = take(channel, link);
+    pm_sink_count_dropped(counts, &counts->dropped_failed, 1);
+    pm_logf(channel->log, PANICMON_LOG_WARNING, "sink", "a line of JSON was dropped: %s", why);
+    pm_request_finish(request, PANICMON_ERR_SYSTEM, 0, why);
+}
+
+/* Drops what is too late, or all. */
+static void drop_late(jsonl_channel *channel, int64_t now)
+{
+    bool all = atomic_load(&channel->interrupted);
+    for (pm_request **link = &channel->first; *link != NULL;) {
+        if (all || (*link)->deadline <= now) {
+            finish_failed(channel, link, "the reader does not read");
+        } else {
+            link = &(*link)->next;
+        }
+    }
+}
+
+/* Writes what the reader takes. */
+static void write_waiting(jsonl_channel *channel, int64_t now)
+{
+    while (channel->first != NULL) {
+        char why[128];
+        int failed = write_first(channel);
+        if (failed == 0) {
+            finish_written(channel);
+        } else if (failed == EAGAIN) {
+            drop_late(channel, now);
+            channel->again = now + channel->pause_ms;
+            channel->pause_ms = pm_earlier(channel->pause_ms * 2, AGAIN_MAX_MS);
+            return;
+        } else {
+            finish_failed(channel, &channel->first, strerror_r(failed, why, sizeof why));
+        }
+    }
+}
+
+/* ---- the channel ---- */
 
 static void jsonl_submit(pm_channel *base, pm_request *request)
 {
     jsonl_channel *channel = (jsonl_channel *)base;
-    jsonl_sink *sink = (jsonl_sink *)base->sink;
-    pm_sink_counts *counts = &sink->base.counts;
-    pm_buf line = {0};
-    int failed = ENOMEM;
-    atomic_fetch_add(&counts->produced, 1);
-    make_line(&line, request);
-    if (!line.failed) {
-        failed = ETIMEDOUT;
-        if (take_turn(sink, channel, request->deadline)) {
-            failed = write_line(sink, channel, &line, request->deadline);
-            end_turn(sink);
-        }
+    bool waits = channel->first != NULL;
+    atomic_fetch_add(&base->sink->counts.produced, 1);
+    request->next = NULL;
+    *channel->end = request;
+    channel->end = &request->next;
+    if (!waits) {
+        channel->pause_ms = AGAIN_MIN_MS;
+        write_waiting(channel, pm_mono_ms());
     }
-    pm_buf_free(&line);
-    if (failed == 0) {
-        atomic_fetch_add(&counts->confirmed, 1);
-        pm_request_finish(request, PANICMON_OK, 0, NULL);
-        return;
+}
+
+static int64_t jsonl_service(pm_channel *base, int64_t now_ms)
+{
+    jsonl_channel *channel = (jsonl_channel *)base;
+    if (channel->first != NULL && now_ms >= channel->again) {
+        write_waiting(channel, now_ms);
     }
-    char why[128];
-    const char *text =
-        failed == ETIMEDOUT ? "the reader does not read" : strerror_r(failed, why, sizeof why);
-    pm_sink_count_dropped(counts, &counts->dropped_failed, 1);
-    pm_request_finish(request, PANICMON_ERR_SYSTEM, 0, text);
+    return channel->first == NULL ? PM_NEVER : channel->again;
 }
 
 static void jsonl_interrupt(pm_channel *base)
 {
     jsonl_channel *channel = (jsonl_channel *)base;
-    jsonl_sink *sink = (jsonl_sink *)base->sink;
     atomic_store(&channel->interrupted, true);
-    pthread_mutex_lock(&sink->lock);
-    pthread_cond_broadcast(&sink->turn);
-    pthread_mutex_unlock(&sink->lock);
+}
+
+static void jsonl_close(pm_channel *base, int64_t until_ms)
+{
+    jsonl_channel *channel = (jsonl_channel *)base;
+    pm_sink_counts *counts = &base->sink->counts;
+    int64_t now = pm_mono_ms();
+    while (jsonl_service(base, now) < until_ms && !atomic_load(&channel->interrupted)) {
+        (void)poll(NULL, 0, (int)(channel->again - now));
+        now = pm_mono_ms();
+    }
+    while (channel->first != NULL) {
+        pm_request *request = take(channel, &channel->first);
+        pm_sink_count_dropped(counts, &counts->dropped_stopped, 1);
+        pm_request_finish(request, PANICMON_ERR_CANCELED, 0, "stopped");
+    }
+}
+
+static void jsonl_release(pm_channel *base)
+{
+    jsonl_channel *channel = (jsonl_channel *)base;
+    panicmon_log_free(channel->log);
+    pm_channel_release_plain(base);
 }
 
 static void jsonl_free(panicmon_sink *base)
 {
     jsonl_sink *sink = (jsonl_sink *)base;
-    (void)pthread_cond_destroy(&sink->turn);
     (void)pthread_mutex_destroy(&sink->lock);
     free(sink);
 }
@@ -210,9 +287,10 @@ panicmon_err panicmon_sink_new_jsonl(panicmon_sink **out, int fd)
         .name = "jsonl",
         .open = jsonl_open,
         .submit = jsonl_submit,
+        .service = jsonl_service,
         .interrupt = jsonl_interrupt,
-        .close = pm_channel_close_plain,
-        .release = pm_channel_release_plain,
+        .close = jsonl_close,
+        .release = jsonl_release,
         .free = jsonl_free,
     };
     if (out == NULL || fd < 0) {
@@ -225,7 +303,6 @@ panicmon_err panicmon_sink_new_jsonl(panicmon_sink **out, int fd)
     pm_sink_init(&sink->base, &ops);
     sink->fd = fd;
     (void)pthread_mutex_init(&sink->lock, NULL);
-    pm_cond_init(&sink->turn);
     *out = &sink->base;
     return PANICMON_OK;
 }

@@ -85,12 +85,35 @@ bool pm_wire_watch(const pm_wire *wire, int operation)
     return epoll_ctl(wire->wires->set, operation, wire->fd, &event) == 0;
 }
 
-/* Keeps what the socket did not take, and asks for word when it takes more. */
+/* Gives back what a peer that always reads a little has taken. */
+static void drop_sent(pm_wire *wire)
+{
+    if (wire->out_at > wire->out.len / 2) {
+        wire->out.len -= wire->out_at;
+        memmove(wire->out.data, wire->out.data + wire->out_at, wire->out.len);
+        wire->out_at = 0;
+    }
+}
+
+/* Keeps what the socket did not take, and asks for word when it takes more. A peer may send without
+ * reading, and so look alive. False: the wire is lost. */
 static bool keep(pm_wire *wire, const char *bytes, size_t len)
 {
-    bool waits = wire->out.len > 0;
+    size_t waiting = wire->out.len - wire->out_at;
+    if (waiting > 0 && (waiting > PM_WS_WAITING_MAX || len > PM_WS_WAITING_MAX - waiting)) {
+        char problem[96];
+        (void)snprintf(problem, sizeof problem,
+                       "the peer does not read: more than %d bytes wait for it", PM_WS_WAITING_MAX);
+        pm_wire_lost(wire, PANICMON_ERR_WS, problem);
+        return false;
+    }
+    drop_sent(wire);
     pm_buf_add(&wire->out, bytes, len);
-    return !wire->out.failed && (waits || pm_wire_watch(wire, EPOLL_CTL_MOD));
+    if (wire->out.failed || (waiting == 0 && !pm_wire_watch(wire, EPOLL_CTL_MOD))) {
+        pm_wire_lost(wire, PANICMON_ERR_NOMEM, "out of memory for what is to be sent");
+        return false;
+    }
+    return true;
 }
 
 /* Sends the bytes behind what waits already. False: the wire is lost. */
@@ -105,11 +128,7 @@ bool pm_wire_put(pm_wire *wire, const char *bytes, size_t len)
         }
         sent = took < 0 ? 0 : (size_t)took;
     }
-    if (sent < len && !keep(wire, bytes + sent, len - sent)) {
-        pm_wire_lost(wire, PANICMON_ERR_NOMEM, "out of memory for what is to be sent");
-        return false;
-    }
-    return true;
+    return sent == len || keep(wire, bytes + sent, len - sent);
 }
 
 /* The socket takes more. False: the wire is lost. */
@@ -189,6 +208,7 @@ void pm_wire_flush(pm_ws *ws)
     while (ws->first != NULL && ws->plain != NULL) {
         ws_out *out = ws->first;
         ws->first = out->next;
+        ws->waiting -= out->len;
         (void)put_frame(ws->plain, PM_FRAME_TEXT, (char *)out->bytes + pm_carrier_headroom,
                         out->len);
         free(out);
@@ -197,19 +217,30 @@ void pm_wire_flush(pm_ws *ws)
 
 /* ---- receiving ---- */
 
+/* Codes that a peer may give: those of RFC 6455, section 7.4, and those registered since. */
+static bool is_close_code(int code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
 /* The peer wants to close: it is answered, and its owner hears. */
 static void on_close(pm_wire *wire)
 {
-    char problem[64];
-    char answer[2] = {0};
-    size_t len = wire->text.len >= 2 ? 2 : 0;
-    if (len > 0) {
-        memcpy(answer, wire->text.data, len);
-    }
-    int code = len == 0 ? 1005 : (unsigned char)answer[0] << 8 | (unsigned char)answer[1];
-    (void)snprintf(problem, sizeof problem, "the peer closed the connection (code %d)", code);
-    if (put_control(wire, PM_FRAME_CLOSE, answer, len)) {
-        pm_wire_lost(wire, PANICMON_ERR_WS, problem);
+    enum { NO_CODE = 1005, BROKEN = 1002 };
+    char problem[80];
+    const unsigned char *text = (const unsigned char *)wire->text.data;
+    size_t len = wire->text.len;
+    int code = len < 2 ? NO_CODE : text[0] << 8 | text[1];
+    bool good = len == 0 || is_close_code(code);
+    int answer = good ? code : BROKEN;
+    const char bytes[2] = {(char)(answer >> 8), (char)answer};
+    (void)snprintf(problem, sizeof problem,
+                   good ? "the peer closed the connection (code %d)"
+                        : "the peer broke the WebSocket protocol as it closed (code %d)",
+                   code);
+    if (put_control(wire, PM_FRAME_CLOSE, bytes, len == 0 ? 0 : sizeof bytes)) {
+        pm_wire_lost(wire, good ? PANICMON_ERR_WS : PANICMON_ERR_PROTOCOL, problem);
     }
 }
 

@@ -20,7 +20,8 @@ bool pm_wire_connect(pm_wires *wires, pm_ws *ws, const char *address);
 void pm_wire_flush(pm_ws *ws);
 /* Sends one text as a frame, of an open connection; the text is masked in place, and the head is
  * written to the PM_WS_HEADROOM bytes in front of it. What the socket
- * does not take is kept. A connection that breaks meanwhile is told as lost. */
+ * does not take is kept. A connection that breaks meanwhile, or for which more waits than may, is
+ * told as lost. */
 void pm_wire_send(pm_ws *ws, char *text, size_t len);
 /* Cuts the connection at once; no call about it follows. */
 void pm_wire_drop(pm_ws *ws);

@@ -30,8 +30,8 @@ void pm_wire_ask_upgrade(pm_wire *wire)
                   "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n",
                   wire->ws->target->host, good ? key : "");
     if (url->user != NULL) {
-        char authorization[200];
-        good = good && pm_carrier_authorize(url, authorization, sizeof authorization);
+        char authorization[PM_AUTHORIZATION_SIZE];
+        good = good && pm_carrier_authorize(url, authorization);
         pm_buf_format(&text, "Authorization: %s\r\n", good ? authorization : "");
     }
     pm_buf_text(&text, "\r\n");
@@ -45,52 +45,74 @@ void pm_wire_ask_upgrade(pm_wire *wire)
 
 /* ---- the answer ---- */
 
-/* The value of a header field within `len` bytes, without blanks around it; NULL: there is none. */
-static const char *find_field(const char *answer, const char *name, size_t *len)
+/* The value of the next header field of a name behind *at, without blanks around it; *at moves to
+ * its end. A name may stand on several lines (RFC 9110, section 5.3). NULL: there is no other. */
+static const char *next_field(const char **at, const char *name, size_t *len)
 {
     size_t name_len = strlen(name);
-    const char *line = strstr(answer, "\r\n");
-    for (; line != NULL && line[2] != '\r'; line = strstr(line + 2, "\r\n")) {
-        const char *at = line + 2;
-        if (strncasecmp(at, name, name_len) == 0 && at[name_len] == ':') {
-            at += name_len + 1;
-            at += strspn(at, " \t");
-            *len = strcspn(at, "\r\n");
-            while (*len > 0 && (at[*len - 1] == ' ' || at[*len - 1] == '\t')) {
+    const char *line = strstr(*at, "\r\n");
+    for (; line != NULL; line = strstr(line + 2, "\r\n")) {
+        const char *value = line + 2;
+        if (strncasecmp(value, name, name_len) == 0 && value[name_len] == ':') {
+            value += name_len + 1;
+            value += strspn(value, " \t");
+            *len = strcspn(value, "\r\n");
+            *at = value + *len;
+            while (*len > 0 && (value[*len - 1] == ' ' || value[*len - 1] == '\t')) {
                 --*len;
             }
-            return at;
+            return value;
         }
     }
     return NULL;
 }
 
-/* Whether a field is a list of words, one of which is this. */
-static bool field_has(const char *answer, const char *name, const char *word)
+/* Whether a list has this word; NULL: any word. */
+static bool list_has(const char *list, size_t left, const char *word)
 {
-    size_t left = 0;
-    const char *at = find_field(answer, name, &left);
-    while (at != NULL && left > 0) {
-        size_t blank = strspn(at, " \t,");
+    while (left > 0) {
+        size_t blank = strspn(list, " \t,");
         blank = blank < left ? blank : left;
-        at += blank;
+        list += blank;
         left -= blank;
-        size_t len = strcspn(at, " \t,");
+        size_t len = strcspn(list, " \t,");
         len = len < left ? len : left;
-        if (len == strlen(word) && strncasecmp(at, word, len) == 0) {
+        if (len > 0 &&
+            (word == NULL || (len == strlen(word) && strncasecmp(list, word, len) == 0))) {
             return true;
         }
-        at += len;
+        list += len;
         left -= len;
     }
     return false;
+}
+
+/* The same of all fields of a name, which together are one list. */
+static bool fields_have(const char *answer, const char *name, const char *word)
+{
+    size_t len = 0;
+    const char *list;
+    while ((list = next_field(&answer, name, &len)) != NULL) {
+        if (list_has(list, len, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* There is one field of the name, and this is its value. */
+static bool field_is(const char *answer, const char *name, const char *value)
+{
+    size_t len = 0;
+    const char *got = next_field(&answer, name, &len);
+    return got != NULL && len == strlen(value) && memcmp(got, value, len) == 0 &&
+           next_field(&answer, name, &len) == NULL;
 }
 
 /* What is wrong with the answer; NULL: nothing. */
 static const char *judge(const char *answer, const char *accept, char *room, size_t size)
 {
     static const char no_upgrade[] = "cannot connect: the answer to the upgrade is no WebSocket's";
-    size_t len = 0;
     if (strncmp(answer, "HTTP/1.", 7) != 0 || answer[7] == '\0' || answer[8] != ' ') {
         return "cannot connect: the peer does not speak HTTP";
     }
@@ -101,12 +123,11 @@ static const char *judge(const char *answer, const char *accept, char *room, siz
                        status == 404 ? ": it has no such path" : "");
         return room;
     }
-    const char *got = find_field(answer, "Sec-WebSocket-Accept", &len);
-    bool good = got != NULL && len == strlen(accept) && memcmp(got, accept, len) == 0 &&
-                field_has(answer, "Upgrade", "websocket") &&
-                field_has(answer, "Connection", "upgrade") &&
-                find_field(answer, "Sec-WebSocket-Extensions", &len) == NULL &&
-                find_field(answer, "Sec-WebSocket-Protocol", &len) == NULL;
+    bool good = field_is(answer, "Sec-WebSocket-Accept", accept) &&
+                fields_have(answer, "Upgrade", "websocket") &&
+                fields_have(answer, "Connection", "upgrade") &&
+                !fields_have(answer, "Sec-WebSocket-Extensions", NULL) &&
+                !fields_have(answer, "Sec-WebSocket-Protocol", NULL);
     return good ? NULL : no_upgrade;
 }
 

@@ -34,6 +34,12 @@
 #define READ_SIZE 2048
 /* Most bytes of HTTP header in the answer to an upgrade; held only until it is over. */
 #define HEADER_SIZE 8192
+/* What it writes at once; of a request for an upgrade it does not look where this ends. */
+#define WRITE_SIZE (READ_SIZE + LWS_PRE)
+/* Most bytes of such a request beside its path and what we add. */
+#define REQUEST_REST 340
+_Static_assert(PM_URL_PATH_MAX + PM_AUTHORIZATION_SIZE + REQUEST_REST <= WRITE_SIZE,
+               "a request for an upgrade fits");
 /* A silent connection is pinged; often enough to look alive to proxies, which give up after 60 s.
  */
 #define PING_S   20
@@ -155,6 +161,7 @@ static int write_first(pm_ws *ws, struct lws *wire)
     ws_out *out = ws->first;
     int sent = lws_write(wire, out->bytes + LWS_PRE, out->len, LWS_WRITE_TEXT);
     ws->first = out->next;
+    ws->waiting -= out->len;
     free(out);
     return sent;
 }
@@ -180,19 +187,24 @@ static int on_certificate(pm_ws *ws, void *store_context, bool good)
                : 1;
 }
 
-bool pm_carrier_authorize(const pm_url *url, char *out, size_t room)
+/* lws_http_basic_auth_gen() has room for 127 bytes only. */
+bool pm_carrier_authorize(const pm_url *url, char out[PM_AUTHORIZATION_SIZE])
 {
-    return lws_http_basic_auth_gen(url->user, url->pass == NULL ? "" : url->pass, out, room) == 0;
+    char login[PM_URL_LOGIN_MAX + 1];
+    int len = snprintf(login, sizeof login, "%s:%s", url->user, url->pass == NULL ? "" : url->pass);
+    int start = snprintf(out, PM_AUTHORIZATION_SIZE, "Basic ");
+    return len < (int)sizeof login &&
+           lws_b64_encode_string(login, len, out + start, (int)PM_AUTHORIZATION_SIZE - start) >= 0;
 }
 
 static int add_authorization(const pm_ws *ws, struct lws *wire, unsigned char **at, size_t room)
 {
-    char text[200];
+    char text[PM_AUTHORIZATION_SIZE];
     const pm_url *url = &ws->target->url;
     if (url->user == NULL) {
         return 0;
     }
-    if (!pm_carrier_authorize(url, text, sizeof text)) {
+    if (!pm_carrier_authorize(url, text)) {
         return -1;
     }
     return lws_add_http_header_by_token(wire, WSI_TOKEN_HTTP_AUTHORIZATION,
@@ -307,7 +319,7 @@ static struct lws_context *make_context(pm_loop *loop)
         .user = loop,
         /* without a limit connections are found by their descriptor instead of by a search */
         .fd_limit_per_thread = loop->large ? 0 : (unsigned int)loop->net->loop_fds + FDS_EXTRA,
-        .pt_serv_buf_size = READ_SIZE + LWS_PRE,
+        .pt_serv_buf_size = WRITE_SIZE,
         .max_http_header_data2 = HEADER_SIZE,
         .retry_and_idle_policy = liveness_of(loop),
         .timeout_secs = (unsigned int)(loop->net->connect_timeout_ms / 1000) + 2,
@@ -487,19 +499,18 @@ bool pm_carrier_connect(pm_ws *ws, const char *address)
 {
     pm_carrier *carrier = ws->loop->carrier;
     const pm_url *url = &ws->target->url;
-    char path[2048];
+    char path[PM_URL_PATH_MAX + 2];
     if (carrier->wires != NULL && !url->tls) {
         return pm_wire_connect(carrier->wires, ws, address);
     }
     ws->problem[0] = '\0';
     ws->checked = false;
     struct lws_vhost *vhost = find_vhost(ws->loop, url->tls);
-    int length = snprintf(path, sizeof path, "%s%s", url->path[0] == '/' ? "" : "/", url->path);
-    if (vhost == NULL || length >= (int)sizeof path) {
-        (void)snprintf(ws->problem, sizeof ws->problem, "%s",
-                       vhost == NULL ? "TLS could not be set up" : "the path is too long");
+    if (vhost == NULL) {
+        (void)snprintf(ws->problem, sizeof ws->problem, "TLS could not be set up");
         return false;
     }
+    (void)snprintf(path, sizeof path, "%s%s", url->path[0] == '/' ? "" : "/", url->path);
     path[strcspn(path, "#")] = '\0';
     struct lws_client_connect_info info = {
         .context = carrier->context,

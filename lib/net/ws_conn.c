@@ -396,6 +396,14 @@ void pm_conn_refuse(pm_ws *ws, panicmon_err why, const char *problem)
 
 static panicmon_err queue_text(pm_ws *ws, const char *text, size_t len)
 {
+    if (ws->waiting > 0 && (ws->waiting > PM_WS_WAITING_MAX ||
+                            len > PM_WS_WAITING_MAX - ws->waiting)) { /* as on a plain wire */
+        char problem[96];
+        (void)snprintf(problem, sizeof problem,
+                       "the peer does not read: more than %d bytes wait for it", PM_WS_WAITING_MAX);
+        end(ws, PANICMON_ERR_WS, problem);
+        return PANICMON_OK; /* the owner is told by `closed` */
+    }
     ws_out *out = malloc(sizeof *out + pm_carrier_headroom + len);
     if (out == NULL) {
         return PANICMON_ERR_NOMEM;
@@ -407,6 +415,7 @@ static panicmon_err queue_text(pm_ws *ws, const char *text, size_t len)
     }
     *(ws->first == NULL ? &ws->first : &ws->last->next) = out;
     ws->last = out;
+    ws->waiting += len;
     if (ws->state == WS_OPEN) {
         pm_carrier_want_write(ws);
     }

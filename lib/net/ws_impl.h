@@ -17,6 +17,9 @@
 typedef struct pm_carrier pm_carrier; /* the libwebsockets side of a loop */
 struct pm_wire;
 
+/* Most bytes that wait for a peer to read; one text alone may be longer. */
+#define PM_WS_WAITING_MAX (16 << 20)
+
 struct pm_loop {
     pm_net *net;
     pm_carrier *carrier;
@@ -69,6 +72,7 @@ struct pm_ws {
     pm_buf text;          /* the message being received */
     bool *freed;          /* set while a callback runs; pm_ws_free() tells the caller so */
     ws_out *first, *last; /* to be sent */
+    size_t waiting;       /* bytes of it */
     struct lws *wire;     /* how libwebsockets carries it; NULL: it does not */
     pm_ws *next;          /* in loop->busy or loop->quiet */
     pm_ws **link;
@@ -123,7 +127,9 @@ void pm_carrier_drop(pm_ws *ws);
 /* ---- ws.c: what wire.c borrows of libwebsockets ---- */
 /* The Sec-WebSocket-Key of a nonce and the answer it must get, each of 32 bytes at most. */
 bool pm_carrier_keys(const unsigned char *nonce, size_t len, char *key, char *accept);
-/* The value of an Authorization header for the user in the URL. */
-bool pm_carrier_authorize(const pm_url *url, char *out, size_t room);
+/* The value of an Authorization header for the user in the URL (RFC 7617). The encoder wants room
+ * for a byte more than it writes. */
+#define PM_AUTHORIZATION_SIZE (sizeof "Basic " + (PM_URL_LOGIN_MAX + 2) / 3 * 4 + 1)
+bool pm_carrier_authorize(const pm_url *url, char out[PM_AUTHORIZATION_SIZE]);
 
 #endif

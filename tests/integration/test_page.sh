@@ -58,7 +58,9 @@ reload() { # WANTED: the status that a POST gives
     [ "$(python3 -c 'import sys, http.client as h, urllib.parse as u
 c = h.HTTPConnection(u.urlsplit(sys.argv[1]).netloc, timeout=30)
 c.request("POST", "/-/reload")
-print(c.getresponse().status)' "$url")" = "$1" ]
+answer = c.getresponse()
+print(answer.status)
+print(answer.read().decode(), end="", file=sys.stderr)' "$url" 2>reload.txt)" = "$1" ]
 }
 figure() { fetch "$url/metrics" | sed -n "s/^$1 //p"; }
 before=$(figure panicmon_config_hash)
@@ -71,6 +73,7 @@ good=$(figure panicmon_config_last_reload_success_timestamp_seconds)
 cp file.json good.json
 echo '{"no.such.setting": 1}' >file.json
 check "a file with faults" reload 500
+check "the answer says so" grep -q "has faults" reload.txt
 check "is told" is "$(figure panicmon_config_last_reload_successful)" 0
 check "the old configs stay" has_rows 2
 check "as does the time of the last good one" is "$(figure panicmon_config_last_reload_success_timestamp_seconds)" "$good"

@@ -145,6 +145,11 @@ bool peer_upgrade(peer_conn *conn)
 
 bool peer_switch(peer_conn *conn)
 {
+    return peer_switch_with(conn, "Connection: Upgrade\r\n");
+}
+
+bool peer_switch_with(peer_conn *conn, const char *fields)
+{
     char joined[128];
     unsigned char digest[SHA_DIGEST_LENGTH];
     unsigned char accept[64];
@@ -155,11 +160,12 @@ bool peer_switch(peer_conn *conn)
                        (int)strcspn(key, "\r"), key);
     (void)SHA1((unsigned char *)joined, (size_t)len, digest);
     (void)EVP_EncodeBlock(accept, digest, sizeof digest);
-    char answer[256];
+    char answer[1024];
     len = snprintf(answer, sizeof answer,
                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                   (char *)accept);
+                   "%sSec-WebSocket-Accept: %s\r\n\r\n",
+                   fields, (char *)accept);
+    must(len < (int)sizeof answer, "the fields are too long");
     return peer_send(conn, answer, (size_t)len);
 }
 

@@ -39,7 +39,9 @@ void peer_stop(peer *server);
 
 /* For scripts. Those that give bool: false when the connection is over or the peer stops. */
 bool peer_read_request(peer_conn *conn);
-bool peer_switch(peer_conn *conn);  /* answers 101 to the request that was read */
+bool peer_switch(peer_conn *conn); /* answers 101 to the request that was read */
+/* The same with these header fields, each ended by CR LF, in the place of `Connection: Upgrade`. */
+bool peer_switch_with(peer_conn *conn, const char *fields);
 bool peer_upgrade(peer_conn *conn); /* reads the request and answers 101 */
 bool peer_send(peer_conn *conn, const void *bytes, size_t len);
 bool peer_send_frame(peer_conn *conn, int opcode, bool fin, const char *data, size_t len);

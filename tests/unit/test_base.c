@@ -208,6 +208,47 @@ START_TEST(bad_urls_are_refused_without_their_password)
 }
 END_TEST
 
+/* A WebSocket URL with a user, a password and a path of so many bytes. */
+static panicmon_err parse_sized(const char *scheme, int user, int pass, int path, char *why)
+{
+    static const char bytes[] = "%41";
+    pm_url url = {0};
+    pm_buf text = {0};
+    panicmon_error *err = NULL;
+    pm_buf_format(&text, "%s://", scheme);
+    for (int i = 0; i < user; i++) {
+        pm_buf_text(&text, bytes);
+    }
+    pm_buf_char(&text, ':');
+    for (int i = 0; i < pass; i++) {
+        pm_buf_text(&text, bytes);
+    }
+    pm_buf_text(&text, "@host/");
+    for (int i = 1; i < path; i++) {
+        pm_buf_char(&text, 'p');
+    }
+    panicmon_err status = pm_url_parse(&url, text.data, "ws wss http https", &err);
+    (void)snprintf(why, 128, "%s", err == NULL ? "" : panicmon_error_message(err));
+    panicmon_error_free(err);
+    pm_url_free(&url);
+    pm_buf_free(&text);
+    return status;
+}
+
+START_TEST(urls_of_connections_are_bounded)
+{
+    char why[128];
+    const int pass = PM_URL_LOGIN_MAX - 101;
+    ck_assert_int_eq(parse_sized("ws", 100, pass, PM_URL_PATH_MAX, why), PANICMON_OK);
+    ck_assert_int_eq(parse_sized("wss", 100, pass, PM_URL_PATH_MAX, why), PANICMON_OK);
+    ck_assert_int_eq(parse_sized("ws", 100, pass + 1, 1, why), PANICMON_ERR_INVAL);
+    ck_assert_str_eq(why, "URL has a user:password of more than 512 bytes");
+    ck_assert_int_eq(parse_sized("wss", 1, 1, PM_URL_PATH_MAX + 1, why), PANICMON_ERR_INVAL);
+    ck_assert_str_eq(why, "URL has a path of more than 1024 bytes");
+    ck_assert_int_eq(parse_sized("https", 3000, 3000, 3000, why), PANICMON_OK);
+}
+END_TEST
+
 START_TEST(map_keeps_what_it_is_given)
 {
     pm_map map = {0};
@@ -341,6 +382,7 @@ int main(void)
     tcase_add_test(all, utf8_rejects_what_rfc3629_rejects);
     tcase_add_test(all, urls_come_apart);
     tcase_add_test(all, bad_urls_are_refused_without_their_password);
+    tcase_add_test(all, urls_of_connections_are_bounded);
     tcase_add_test(all, map_keeps_what_it_is_given);
     tcase_add_test(all, every_error_code_has_a_name_and_a_text);
     tcase_add_test(all, log_drops_what_is_above_its_level);

@@ -427,7 +427,26 @@ START_TEST(a_place_outlives_the_connection)
 }
 END_TEST
 
-/* ---- the memory of requests ---- */
+/* ---- the requests of a round ---- */
+
+START_TEST(a_late_step_has_some_time)
+{
+    enum { BUDGET = 16000 };
+    panicmon_round round = {.name = "test"};
+    int64_t now = pm_mono_ms();
+    for (int late = 0; late < 2; late++) { /* its thread was held up until all was over */
+        round.step_ms = now;
+        pm_round_begin(&round, pm_wall_ms(), late ? now - 100000 : now, BUDGET);
+        ck_assert_int_eq(panicmon_round_rpc(&round, "ws://a/", "m", "[]", 0, NULL), PANICMON_OK);
+        ck_assert_int_eq(panicmon_round_publish(&round, "x", "y", "{}", 2, NULL), PANICMON_OK);
+        int64_t call = round.asked.items[0]->deadline - now;
+        int64_t message = round.asked.items[1]->deadline - now;
+        ck_assert_int_eq(call, late ? BUDGET / 16 : BUDGET / 2);
+        ck_assert_int_eq(message, late ? BUDGET / 16 : BUDGET);
+    }
+    pm_round_free(&round);
+}
+END_TEST
 
 START_TEST(requests_of_a_step_lie_together)
 {
@@ -483,6 +502,7 @@ int main(void)
     tcase_add_test(tests, who_joins_with_less_time_is_told_at_its_deadline);
     tcase_add_test(tests, one_of_those_who_share_gives_up);
     tcase_add_test(tests, a_place_outlives_the_connection);
+    tcase_add_test(tests, a_late_step_has_some_time);
     tcase_add_test(tests, requests_of_a_step_lie_together);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

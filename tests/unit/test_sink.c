@@ -39,6 +39,10 @@ static outcome publish_until(pm_channel *channel, const char *exchange, const ch
                           .owner = &result};
     pm_buf_text(&request.in, body);
     channel->ops->submit(channel, &request);
+    while (result.times == 0) { /* it waits for its reader */
+        (void)usleep(1000);
+        (void)channel->ops->service(channel, pm_mono_ms());
+    }
     ck_assert_int_eq(result.times, 1);
     pm_request_clear(&request);
     return result;
@@ -202,6 +206,14 @@ START_TEST(lines_of_threads_do_not_mix)
 }
 END_TEST
 
+static void note_record(void *user, panicmon_log_level level, const char *component,
+                        const char *message)
+{
+    char *last = user;
+    ck_assert_int_eq(level, PANICMON_LOG_WARNING);
+    (void)snprintf(last, 128, "%s: %s", component, message);
+}
+
 static void interrupt_soon(void *arg)
 {
     pm_channel *channel = arg;
@@ -216,14 +228,20 @@ START_TEST(a_reader_that_stalls_costs_messages_not_the_thread)
     char *text = malloc(400000);
     panicmon_sink *sink = NULL;
     pm_thread *helper = NULL;
+    panicmon_log *log = NULL;
+    char record[128] = "";
     memset(big, '1', 200000);
     big[200000] = '\0';
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
     ck_assert_int_eq(panicmon_sink_new_jsonl(&sink, ends[1]), PANICMON_OK);
-    pm_channel *channel = open_channel(sink);
+    ck_assert_int_eq(panicmon_log_new(&log, note_record, record, NULL), PANICMON_OK);
+    pm_channel *channel = NULL;
+    ck_assert_int_eq(sink->ops->open(sink, NULL, log, "test", &channel), PANICMON_OK);
+    panicmon_log_free(log);
     outcome result = publish_until(channel, "e", "k", big, pm_mono_ms() + 100);
     ck_assert_int_eq(result.status, PANICMON_ERR_SYSTEM);
     ck_assert_str_eq(result.message, "the reader does not read");
+    ck_assert_str_eq(record, "sink: a line of JSON was dropped: the reader does not read");
     ck_assert_int_eq(pm_thread_start(&helper, "interrupt", PM_STACK_SMALL, interrupt_soon, channel),
                      PANICMON_OK);
     ck_assert_int_eq(publish(channel, "e", "k", "{}").status, PANICMON_ERR_SYSTEM);
@@ -244,6 +262,125 @@ START_TEST(a_reader_that_stalls_costs_messages_not_the_thread)
     close(ends[1]);
     free(big);
     free(text);
+}
+END_TEST
+
+typedef struct waiting {
+    pm_request request;
+    outcome result;
+} waiting;
+
+static void submit_waiting(pm_channel *channel, waiting *at, const char *key, const pm_buf *body)
+{
+    *at = (waiting){.request = {.kind = PM_REQUEST_PUBLISH,
+                                .target = strdup("e"),
+                                .name = strdup(key),
+                                .deadline = pm_mono_ms() + 60000,
+                                .on_done = note_done}};
+    at->request.owner = &at->result;
+    pm_buf_add(&at->request.in, body->data, body->len);
+    channel->ops->submit(channel, &at->request);
+}
+
+/* What is in the pipe; its end does not block. */
+static void read_more(int fd, pm_buf *text)
+{
+    char bytes[65536];
+    ssize_t got;
+    while ((got = read(fd, bytes, sizeof bytes)) > 0) {
+        pm_buf_add(text, bytes, (size_t)got);
+    }
+}
+
+static size_t count_lines(const pm_buf *text, const char *key)
+{
+    char start[64];
+    size_t count = 0;
+    (void)snprintf(start, sizeof start, "{\"exchange\": \"e\", \"routing_key\": \"%s\"", key);
+    for (const char *at = text->data; (at = strstr(at, start)) != NULL; at++) {
+        ck_assert(at == text->data || at[-1] == '\n');
+        count++;
+    }
+    return count;
+}
+
+/* Two channels, as of two loops, with more than a pipe takes: submit() gives the loop back. */
+START_TEST(a_reader_that_stalls_holds_up_no_loop)
+{
+    enum { EACH = 3 };
+    int ends[2];
+    waiting first[EACH];
+    waiting second[EACH];
+    pm_buf body = {0};
+    pm_buf text = {0};
+    panicmon_sink *sink = NULL;
+    for (int i = 0; i < 50000; i++) {
+        pm_buf_text(&body, "123");
+    }
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_eq(panicmon_sink_new_jsonl(&sink, ends[1]), PANICMON_OK);
+    pm_channel *one = open_channel(sink);
+    pm_channel *two = open_channel(sink);
+    for (int i = 0; i < EACH; i++) {
+        submit_waiting(one, &first[i], "one", &body);
+        submit_waiting(two, &second[i], "two", &body);
+        ck_assert_int_eq(first[i].result.times + second[i].result.times, 0);
+    }
+    expect_counts(sink, (int64_t)EACH * 2, 0, 0, 0);
+    while (first[EACH - 1].result.times + second[EACH - 1].result.times < 2) {
+        read_more(ends[0], &text);
+        (void)usleep(1000);
+        (void)one->ops->service(one, pm_mono_ms());
+        (void)two->ops->service(two, pm_mono_ms());
+    }
+    read_more(ends[0], &text);
+    for (int i = 0; i < EACH; i++) {
+        ck_assert_int_eq(first[i].result.status, PANICMON_OK);
+        ck_assert_int_eq(second[i].result.status, PANICMON_OK);
+        pm_request_clear(&first[i].request);
+        pm_request_clear(&second[i].request);
+    }
+    ck_assert_uint_eq(count_lines(&text, "one"), EACH);
+    ck_assert_uint_eq(count_lines(&text, "two"), EACH);
+    expect_counts(sink, (int64_t)EACH * 2, (int64_t)EACH * 2, 0, 0);
+    close_channel(one);
+    close_channel(two);
+    panicmon_sink_free(sink);
+    close(ends[0]);
+    close(ends[1]);
+    pm_buf_free(&body);
+    pm_buf_free(&text);
+}
+END_TEST
+
+START_TEST(what_still_waits_at_the_end_is_counted)
+{
+    int ends[2];
+    waiting at[2];
+    pm_buf body = {0};
+    panicmon_sink *sink = NULL;
+    for (int i = 0; i < 50000; i++) {
+        pm_buf_text(&body, "123");
+    }
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_eq(panicmon_sink_new_jsonl(&sink, ends[1]), PANICMON_OK);
+    pm_channel *channel = open_channel(sink);
+    submit_waiting(channel, &at[0], "a", &body);
+    submit_waiting(channel, &at[1], "b", &body);
+    channel->ops->close(channel, pm_mono_ms() + 10);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(at[i].result.times, 1);
+        ck_assert_int_eq(at[i].result.status, PANICMON_ERR_CANCELED);
+        pm_request_clear(&at[i].request);
+    }
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_stopped), 2);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped), 2);
+    channel->ops->release(channel);
+    panicmon_sink_free(sink);
+    close(ends[0]);
+    close(ends[1]);
+    pm_buf_free(&body);
 }
 END_TEST
 
@@ -334,6 +471,8 @@ int main(void)
     tcase_add_test(all, lines_are_one_message_each);
     tcase_add_test(all, lines_of_threads_do_not_mix);
     tcase_add_test(all, a_reader_that_stalls_costs_messages_not_the_thread);
+    tcase_add_test(all, a_reader_that_stalls_holds_up_no_loop);
+    tcase_add_test(all, what_still_waits_at_the_end_is_counted);
     tcase_add_test(all, queue_gives_messages_in_order_and_its_descriptor_tells);
     tcase_add_test(all, queue_drops_the_oldest_when_full);
     tcase_add_test(all, only_a_queue_has_a_queue);

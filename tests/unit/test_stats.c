@@ -70,6 +70,23 @@ START_TEST(steps_count_what_was_below_exactly)
 }
 END_TEST
 
+START_TEST(memory_that_lies_ready_for_requests_is_counted)
+{
+    enum { BLOCKS = 3 };
+    pm_bundle *bundles[BLOCKS] = {NULL};
+    int64_t bytes = -1;
+    for (int i = 0; i < BLOCKS; i++) {
+        ck_assert_ptr_nonnull(pm_bundle_take(&bundles[i], &runtime->bundles, 1));
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        pm_bundle_drop(bundles[i]);
+    }
+    ck_assert_int_eq(panicmon_runtime_stats(runtime, &stats), PANICMON_OK);
+    ck_assert_int_eq(panicmon_stats_get(stats, "pool_bytes", &bytes), PANICMON_OK);
+    ck_assert_int_ge(bytes, BLOCKS * PM_BUNDLE_USUAL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stats");
@@ -77,6 +94,7 @@ int main(void)
     tcase_add_checked_fixture(cases, open_runtime, close_runtime);
     tcase_add_test(cases, steps_are_eighths_of_powers_of_two);
     tcase_add_test(cases, steps_count_what_was_below_exactly);
+    tcase_add_test(cases, memory_that_lies_ready_for_requests_is_counted);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -2,6 +2,7 @@
  */
 #include <check.h>
 #include <dirent.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,7 +18,7 @@
 #include "../support/peer.h"
 #include "base/clock.h"
 #include "base/thread.h"
-#include "net/ws.h"
+#include "net/wire.h"
 
 #define LIMIT (2u << 20)
 
@@ -248,6 +249,46 @@ START_TEST(the_request_names_host_path_and_user)
 }
 END_TEST
 
+static void add_times(pm_buf *to, const char *text, int times)
+{
+    for (int i = 0; i < times; i++) {
+        pm_buf_text(to, text);
+    }
+}
+
+/* As long as both may be. */
+START_TEST(the_request_has_room_for_user_and_path)
+{
+    client c;
+    pm_buf url = {0};
+    pm_buf path = {0};
+    pm_buf login = {0};
+    peer *server = peer_start(show_request, NULL, NULL, NULL);
+    pm_buf_text(&url, "ws://");
+    add_times(&url, "u%75u", 85);
+    pm_buf_text(&url, ":p%70");
+    add_times(&url, "ppp", 84);
+    pm_buf_format(&url, "pp@127.0.0.1:%d", peer_port(server));
+    pm_buf_text(&login, "authorization: Basic ");
+    add_times(&login, "dXV1", 85);
+    pm_buf_text(&login, "OnBw");
+    add_times(&login, "cHBw", 84);
+    pm_buf_text(&login, "cHA=\r\n");
+    add_times(&path, "/abcdefg", 1024 / 8);
+    pm_buf_add(&url, path.data, path.len);
+    client_start(&c, NULL, 5000);
+    client_open(&c, url.data);
+    run_until(&c, &c.messages, 1);
+    ck_assert_ptr_eq(strstr(c.last, path.data), c.last + 4);
+    ck_assert_msg(strcasestr(c.last, login.data) != NULL, "%s", c.last);
+    client_stop(&c);
+    pm_buf_free(&url);
+    pm_buf_free(&path);
+    pm_buf_free(&login);
+    peer_stop(server);
+}
+END_TEST
+
 static void odd_but_right(peer_conn *conn)
 {
     if (!peer_upgrade(conn)) {
@@ -276,6 +317,45 @@ START_TEST(messages_are_put_together)
     ck_assert_str_eq(c.all.data, "one byte a write|in four frames||last|");
     ck_assert_int_eq(c.messages, 4);
     client_stop(&c);
+    peer_stop(server);
+}
+END_TEST
+
+/* Header fields of an answer to an upgrade, and whether it is a WebSocket's. */
+static const struct {
+    const char *fields;
+    bool good;
+} answers[] = {
+    {"Connection: keep-alive\r\nConnection: Upgrade\r\n", true},
+    {"Connection: keep-alive, Upgrade\r\nServer:\r\n", true},
+    {"Connection: Upgrade\r\nSec-WebSocket-Extensions:\r\n", true},
+    {"Connection: keep-alive\r\nConnection: close\r\n", false},
+    {"Connection: Upgrade\r\nSec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: x\r\n", false},
+    {"Connection: Upgrade\r\nSec-WebSocket-Protocol: x\r\n", false},
+    {"Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n", false},
+};
+
+static void answer_in_turn(peer_conn *conn)
+{
+    if (peer_read_request(conn) && peer_switch_with(conn, answers[conn->place].fields)) {
+        (void)peer_send_text(conn, "it is open");
+        peer_idle(conn);
+    }
+}
+
+START_TEST(all_fields_of_the_answer_count)
+{
+    char url[128];
+    client c;
+    peer *server = peer_start(answer_in_turn, NULL, NULL, NULL);
+    (void)url_of(server, "ws", "127.0.0.1", url);
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        client_start(&c, NULL, 5000);
+        client_open(&c, url);
+        run_until(&c, answers[i].good ? &c.messages : &c.closed, 1);
+        ck_assert_int_eq(c.opened, answers[i].good);
+        client_stop(&c);
+    }
     peer_stop(server);
 }
 END_TEST
@@ -474,6 +554,45 @@ static void bare_close_frame(peer_conn *conn)
     }
 }
 
+/* Closes with these bytes, and looks what the answer is. */
+static void close_with(peer_conn *conn, const char *bytes, size_t len, const char *wanted)
+{
+    unsigned char frame[8]; /* head, mask, code */
+    if (peer_upgrade(conn) && peer_send_frame(conn, 8, true, bytes, len)) {
+        for (size_t got = 0; got < sizeof frame;) {
+            struct pollfd look = {.fd = conn->fd, .events = POLLIN};
+            ck_assert_int_eq(poll(&look, 1, 20000), 1);
+            ssize_t some = recv(conn->fd, frame + got, sizeof frame - got, 0);
+            ck_assert_int_gt(some, 0);
+            got += (size_t)some;
+        }
+        ck_assert_uint_eq(frame[0], 0x88);
+        ck_assert_uint_eq(frame[1], 0x82);
+        ck_assert_int_eq(frame[6] ^ frame[2], (unsigned char)wanted[0]);
+        ck_assert_int_eq(frame[7] ^ frame[3], (unsigned char)wanted[1]);
+    }
+}
+
+static void good_close_code(peer_conn *conn)
+{
+    close_with(conn, "\x0b\xb8", 2, "\x0b\xb8");
+}
+
+static void half_close_code(peer_conn *conn)
+{
+    close_with(conn, "a", 1, "\x03\xea");
+}
+
+static void low_close_code(peer_conn *conn)
+{
+    close_with(conn, "\x00\x01", 2, "\x03\xea");
+}
+
+static void reserved_close_code(peer_conn *conn)
+{
+    close_with(conn, "\x03\xed", 2, "\x03\xea");
+}
+
 static void long_answer(peer_conn *conn)
 {
     static char block[65536];
@@ -499,12 +618,13 @@ static void unasked_extension(peer_conn *conn)
     }
 }
 
-static const struct {
+typedef struct ending {
     peer_script script;
     panicmon_err why;
     const char *problem;
-} endings[] = {
-    {masked, PANICMON_ERR_PROTOCOL, "protocol"},
+} ending;
+
+static const ending endings[] = {
     {long_ping, PANICMON_ERR_PROTOCOL, "protocol"},
     {text_in_text, PANICMON_ERR_PROTOCOL, "protocol"},
     {bare_close_frame, PANICMON_ERR_WS, "code 1005"},
@@ -530,9 +650,22 @@ static const struct {
 
 START_TEST(a_bad_peer_ends_the_connection_with_the_reason)
 {
-    if (large || endings[_i].script != masked) { /* libwebsockets takes masked frames */
-        expect_end(endings[_i].script, endings[_i].why, endings[_i].problem);
-    }
+    expect_end(endings[_i].script, endings[_i].why, endings[_i].problem);
+}
+END_TEST
+
+/* Those in which libwebsockets sees no fault, or which it tells otherwise. */
+static const ending own_endings[] = {
+    {masked, PANICMON_ERR_PROTOCOL, "protocol"},
+    {good_close_code, PANICMON_ERR_WS, "code 3000"},
+    {half_close_code, PANICMON_ERR_PROTOCOL, "protocol"},
+    {low_close_code, PANICMON_ERR_PROTOCOL, "protocol"},
+    {reserved_close_code, PANICMON_ERR_PROTOCOL, "protocol"},
+};
+
+START_TEST(a_plain_peer_of_a_large_loop_must_keep_to_the_rules)
+{
+    expect_end(own_endings[_i].script, own_endings[_i].why, own_endings[_i].problem);
 }
 END_TEST
 
@@ -673,6 +806,61 @@ START_TEST(a_peer_that_reads_late_gets_all)
 }
 END_TEST
 
+static void deaf_talker(peer_conn *conn)
+{
+    if (peer_upgrade(conn)) {
+        while (peer_send_text(conn, "alive")) {
+            peer_pause(conn, 1);
+        }
+    }
+}
+
+#define PIECE ((size_t)1 << 20)
+
+START_TEST(a_peer_that_never_reads_is_cut_off)
+{
+    char url[128];
+    client c;
+    size_t sent = 0;
+    peer *server = peer_start(deaf_talker, NULL, NULL, NULL);
+    client_start(&c, NULL, 5000);
+    client_open(&c, url_of(server, "ws", "127.0.0.1", url));
+    run_until(&c, &c.opened, 1);
+    for (; c.closed == 0 && sent < 64 * PIECE; sent += PIECE) {
+        char *text = memset(make_text(PIECE), 'a', PIECE);
+        (void)pm_ws_send(c.ws, text, PIECE);
+        free(text - PM_WS_HEADROOM);
+        pm_loop_wait(c.loop, pm_mono_ms());
+    }
+    ck_assert_int_eq(c.closed, 1);
+    ck_assert_uint_ge(sent, PM_WS_WAITING_MAX);
+    ck_assert_int_eq(c.why, PANICMON_ERR_WS);
+    ck_assert_str_eq(c.problem, "the peer does not read: more than 16777216 bytes wait for it");
+    client_stop(&c);
+    peer_stop(server);
+}
+END_TEST
+
+/* Only what still waits counts. */
+START_TEST(a_peer_that_reads_slower_than_it_is_sent_to_is_kept)
+{
+    char url[128];
+    client c;
+    peer *server = peer_start(late_reader, NULL, NULL, NULL);
+    client_start(&c, NULL, 5000);
+    client_open(&c, url_of(server, "ws", "127.0.0.1", url));
+    run_until(&c, &c.opened, 1);
+    for (int i = 0; i < 48; i++) {
+        run_until(&c, &c.messages, i - 12);
+        send_text(&c, memset(make_text(PIECE), 'a', PIECE), PIECE);
+    }
+    run_until(&c, &c.messages, 48);
+    ck_assert_int_eq(c.closed, 0);
+    client_stop(&c);
+    peer_stop(server);
+}
+END_TEST
+
 START_TEST(freeing_never_waits_for_a_peer)
 {
     char url[128];
@@ -681,7 +869,7 @@ START_TEST(freeing_never_waits_for_a_peer)
     client_start(&c, NULL, 5000);
     client_open(&c, url_of(server, "ws", "127.0.0.1", url));
     run_until(&c, &c.opened, 1);
-    for (int i = 0; i < 8; i++) { /* more than the socket takes */
+    for (int i = 0; i < 3; i++) { /* more than the socket takes */
         send_text(&c, memset(make_text(4 << 20), 'a', 4 << 20), 4 << 20);
     }
     int64_t until = pm_mono_ms() + 100;
@@ -986,16 +1174,20 @@ static void add_peers(TCase *peers)
     tcase_set_timeout(peers, 30);
     tcase_add_test(peers, texts_go_both_ways);
     tcase_add_test(peers, the_request_names_host_path_and_user);
+    tcase_add_test(peers, the_request_has_room_for_user_and_path);
     tcase_add_test(peers, messages_are_put_together);
+    tcase_add_test(peers, all_fields_of_the_answer_count);
     tcase_add_loop_test(peers, a_bad_peer_ends_the_connection_with_the_reason, 0,
                         sizeof endings / sizeof endings[0]);
     tcase_add_test(peers, connecting_has_a_deadline);
     tcase_add_test(peers, a_refused_connection_and_an_unknown_name_say_so);
     tcase_add_test(peers, a_connection_may_be_freed_in_its_callback);
     tcase_add_test(peers, a_peer_that_reads_late_gets_all);
+    tcase_add_test(peers, a_peer_that_reads_slower_than_it_is_sent_to_is_kept);
     tcase_add_test(peers, freeing_never_waits_for_a_peer);
     tcase_add_test(peers, tls_takes_the_right_certificate_only);
     tcase_add_test(peers, tls_to_a_peer_without_it_fails);
+    tcase_add_test(peers, a_peer_that_never_reads_is_cut_off);
     tcase_add_test(peers, loops_in_many_threads_do_not_disturb_each_other);
 }
 
@@ -1009,6 +1201,8 @@ int main(void)
     add_peers(peers);
     tcase_add_unchecked_fixture(large_peers, be_large, NULL);
     add_peers(large_peers);
+    tcase_add_loop_test(large_peers, a_plain_peer_of_a_large_loop_must_keep_to_the_rules, 0,
+                        sizeof own_endings / sizeof own_endings[0]);
     tcase_add_test(loop, no_wake_is_lost);
     tcase_add_test(loop, waiting_sleeps_until_the_deadline);
     tcase_add_test(loop, watches_are_level_triggered_and_never_close);
