@@ -182,17 +182,33 @@ run -c faults.json --check-config
 check "faults give 2" is "$code" 2
 for fault in "'period'" 'rounds: ' 'state_dir: ' "listen: 'a b'" 'log.level: ' 'need each other' \
     'no.such.key' 'chains.substrate.b.nodes_config: x: ' "entry 'bad': ws_url" "entry 'empty'" \
-    '10 faults'; do
+    'cert.pem: No such file' '11 faults'; do
     check "is told: $fault" has err "$fault"
 done
 check "the good entry has no fault" lacks err "entry 'good'"
+sed -i 's/"state_dir": "[^"]*"/"state_dir": "empty.json"/; s/"cert_file": "cert.pem"/"ca_file": "ca.pem"/' faults.json
+: >empty.json
+run -c faults.json --check-config
+check "a CA file that is not there is told" has err 'tls.ca_file: ca.pem: No such file'
+check "a state_dir that is none is told" has err 'state_dir: empty.json: Not a directory'
+: >ca.pem
+run -c faults.json --check-config
+check "a CA file without certificates is told" has err 'tls.ca_file: ca.pem: holds no PEM'
+echo '{"state_dir": "no/such/state"}' >state.json
+run -c state.json --check-config
+check "a state_dir that cannot be made is a fault" is "$code" 2
+check "and is told" has err 'state_dir: no/such/: No such file'
+echo '{"state_dir": "state"}' >state.json
+run -c state.json --check-config
+check "one that can be made is none" is "$code" 0
+check "it is not made" test ! -e state
+check "nothing to monitor is told" has err 'nothing to monitor'
 run -c faults.json --once
 check "faults of settings give 2" is "$code" 2
 
 echo '{"listen": 9616}' >number.json
 run -c number.json --check-config
 check "a port may be a number" is "$code" 0
-: >empty.json
 run -c empty.json --check-config
 check "an empty file is told" has err 'empty.json: is empty'
 
@@ -205,6 +221,32 @@ run -c refused.json --once
 check "a refused entry gives 2" is "$code" 2
 check "its neighbour runs" has out '"node_id": "good"'
 check "it is named" has err "entry 'bad'"
+
+# What looks like neither yes nor no is what PANIC takes it for, and told once.
+cat >doubt.json <<END
+{"period": 0.2, "configs": {"chains.substrate.sim.nodes_config": {
+    "on": {"node_id": "on", "ws_url": "$good/0", "is_validator": "ture"},
+    "off": {"node_id": "off", "ws_url": "$good/1", "monitor_node": "ture"}}}}
+END
+run -c doubt.json --check-config
+check "a doubt is no fault" is "$code" 0
+check "a monitor for one of two" has out '1 monitor would'
+for doubt in "'on': is_validator: 'ture' is taken for false" \
+    "'off': monitor_node: 'ture' is taken for false"; do
+    check "the check tells: $doubt" has err "warning, not a fault: doubt.json: .*$doubt"
+done
+start -c doubt.json
+check "the first runs" within 10 has out '"node_id": "on"'
+sed -i 's/"period": 0.2/"period": 0.3/' doubt.json
+kill -HUP "$daemon"
+check "it is read again" within 10 has err 'was read again: 1 monitorable$'
+stop TERM
+for doubt in "'on': is_validator: 'ture' is taken for false" \
+    "'off': monitor_node: 'ture' is taken for false"; do
+    check "the log tells once: $doubt" is "$(grep -c "warning manager: .*$doubt" err)" 1
+done
+run --once
+check "no figures of nothing" lacks err 'figures:'
 
 # ---- reload ----
 cp file.json live.json
