@@ -53,7 +53,8 @@ static void check_directory(const report *to, const char *setting, const char *p
     if (parent == NULL) {
         return;
     }
-    if (stat(path, &is) != 0 && errno == ENOENT) {
+    bool there = stat(path, &is) == 0;
+    if (!there && errno == ENOENT) {
         size_t len = strlen(parent);
         while (len > 1 && parent[len - 1] == '/') {
             len--;
@@ -65,11 +66,9 @@ static void check_directory(const report *to, const char *setting, const char *p
         if (access(parent, W_OK | X_OK) != 0) {
             tell(to, setting, parent, errno);
         }
-    } else if (stat(path, &is) != 0) {
-        tell(to, setting, path, errno);
-    } else if (!S_ISDIR(is.st_mode)) {
+    } else if (there && !S_ISDIR(is.st_mode)) {
         tell(to, setting, path, ENOTDIR);
-    } else if (access(path, W_OK | X_OK) != 0) {
+    } else if (!there || access(path, W_OK | X_OK) != 0) {
         tell(to, setting, path, errno);
     }
     free(parent);
