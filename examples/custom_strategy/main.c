@@ -1,7 +1,6 @@
 /* custom_strategy: an HTTP health check as a strategy of your own: one monitor per URL asks it
  * every few seconds, without a thread waiting for it, and publishes what came back as a line of
- * JSON.
- *     ./health_check URL...            Ctrl-C ends it */
+ * JSON. What fails is counted, and logged once until it changes. Ctrl-C ends it. */
 #include <panicmon/panicmon.h>
 
 #include <signal.h>
@@ -18,7 +17,7 @@ typedef struct check {
 static panicmon_err check_step(void *monitor, panicmon_round *round, panicmon_error **err)
 {
     check *self = monitor;
-    char body[128];
+    char why[200], body[256];
     (void)err;
     if (panicmon_round_step(round) == 0)
         return panicmon_round_http(round, "GET", self->url, NULL, NULL, 0, PANICMON_HTTP_FOLLOW,
@@ -26,11 +25,15 @@ static panicmon_err check_step(void *monitor, panicmon_round *round, panicmon_er
     if (panicmon_round_step(round) > 1)
         return PANICMON_OK;
     const panicmon_reply *reply = panicmon_round_reply(round, self->request);
-    panicmon_err status = panicmon_reply_status(reply);
-    if (status != PANICMON_OK) /* counted and logged; the monitor goes on */
-        panicmon_round_fail(round, status, panicmon_reply_message(reply));
-    snprintf(body, sizeof body, "{\"status\": %d, \"result\": \"%s\"}",
-             (int)panicmon_reply_code(reply), panicmon_err_name(status));
+    int code = (int)panicmon_reply_code(reply);
+    snprintf(why, sizeof why, "%s", panicmon_reply_message(reply));
+    if (why[0] == '\0' && code != 200)
+        snprintf(why, sizeof why, "HTTP %d", code);
+    for (char *c = why; (c = strpbrk(c, "\"\\")) != NULL;)
+        *c = '\''; /* for JSON */
+    if (why[0] != '\0')
+        panicmon_round_fail(round, PANICMON_ERR_HTTP, why);
+    snprintf(body, sizeof body, "{\"status\": %d, \"error\": \"%s\"}", code, why);
     return panicmon_round_publish(round, "health", panicmon_round_name(round), body, strlen(body),
                                   NULL);
 }
@@ -72,16 +75,21 @@ int main(int argc, char **argv)
     panicmon_starter *starter = NULL;
     panicmon_runtime *runtime = NULL;
     panicmon_sink *lines = NULL;
+    panicmon_log *log = NULL;
     panicmon_error *err = NULL;
     char config[512];
     int ended = 0;
+    if (argc < 2)
+        return fprintf(stderr, "usage: %s URL...\n", argv[0]), 1;
     sigset_t ends; /* blocked in all threads, so that this one can wait for them */
     sigemptyset(&ends), sigaddset(&ends, SIGINT), sigaddset(&ends, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     if (panicmon_sink_new_jsonl(&lines, fileno(stdout)) != PANICMON_OK ||
+        panicmon_log_new_fd(&log, fileno(stderr), PANICMON_LOG_TEXT) != PANICMON_OK ||
         panicmon_starter_new(&starter, &ops, NULL) != PANICMON_OK ||
         panicmon_runtime_new(&runtime, NULL, NULL, &err) != PANICMON_OK ||
         panicmon_runtime_set_sink(runtime, lines) != PANICMON_OK ||
+        panicmon_runtime_set_log(runtime, log) != PANICMON_OK ||
         panicmon_starter_set_runtime(starter, runtime) != PANICMON_OK ||
         panicmon_runtime_start(runtime, &err) != PANICMON_OK)
         return 1;
@@ -95,5 +103,6 @@ int main(int argc, char **argv)
     panicmon_starter_free(starter);
     panicmon_runtime_free(runtime); /* stops and joins every thread */
     panicmon_sink_free(lines);
+    panicmon_log_free(log);
     return ended == 0;
 }

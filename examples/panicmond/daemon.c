@@ -134,7 +134,7 @@ static void print_figures(panicmond *d)
 static void log_figures(panicmond *d)
 {
     char *line = figures_line(d, false);
-    if (line != NULL) {
+    if (line != NULL && strchr(line, ' ') != NULL) { /* nothing at all has happened else */
         say(d, PANICMON_LOG_INFO, "%s", line);
     }
     free(line);
@@ -353,8 +353,9 @@ static void reload(panicmond *d)
         if (d->output.table != NULL) {
             table_clear(d->output.table);
         }
-        say(d, PANICMON_LOG_INFO, "%s was read again: %zu monitorables", d->options->file,
-            panicmon_manager_count(d->manager));
+        size_t count = panicmon_manager_count(d->manager);
+        say(d, PANICMON_LOG_INFO, "%s was read again: %zu %s", d->options->file, count,
+            count == 1 ? "monitorable" : "monitorables");
     } else {
         say(d, PANICMON_LOG_ERROR, "%s has faults: the old configs stay", d->options->file);
         page_misconfigured(d->page);

@@ -28,18 +28,28 @@ static void count_fault(void *user, const char *message)
     fprintf(stderr, "panicmond: %s\n", message);
 }
 
+static void print_warning(void *user, const char *message)
+{
+    (void)user;
+    fprintf(stderr, "panicmond: warning, not a fault: %s\n", message);
+}
+
 static int check_config(const options *options)
 {
     setup checked;
     size_t faults = 0;
     char line[512];
-    if (setup_load(&checked, options, true, count_fault, &faults) != PANICMON_OK) {
+    if (setup_check(&checked, options, count_fault, print_warning, &faults) != PANICMON_OK) {
         fprintf(stderr, "panicmond: %zu %s\n", faults, faults == 1 ? "fault" : "faults");
         return EXIT_USAGE;
     }
     (void)limits_raise(line, sizeof line);
     if (limits_fall_short(&checked, checked.monitorables, line, sizeof line)) {
-        fprintf(stderr, "panicmond: warning, not a fault: %s\n", line);
+        print_warning(NULL, line);
+    }
+    bool waits = setup_get(&checked, "broker.url")[0] != '\0' && !options->once;
+    if (checked.monitorables == 0 && !waits) {
+        print_warning(NULL, "there is nothing to monitor: a run ends at once, with 3");
     }
     printf("no faults; %zu %s would be started\n", checked.monitorables,
            checked.monitorables == 1 ? "monitor" : "monitors");

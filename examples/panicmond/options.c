@@ -24,7 +24,8 @@ static const char help[] =
     "gave\n"
     "                       an error sample, 2 usage or configuration, 3 none could be started\n"
     "      --period SECONDS from the begin of one round to the next, for every kind\n"
-    "      --executor NAME  how monitors share threads and connections\n"
+    "      --executor NAME  how monitors share threads and connections: events (the default),\n"
+    "                       threads, rounds or queue\n"
     "      --format json    one line of JSON a message on standard output\n"
     "      --format table   a table, drawn in place on a terminal, which is the default there\n"
     "      --listen ADDRESS serve a status page and metrics at HOST:PORT, or at a PORT of this "
@@ -41,7 +42,7 @@ static const char help[] =
     "figures to standard error.\n"
     "\n"
     "  panicmond --node ws://127.0.0.1:9944\n"
-    "  panicmond -c /etc/panicmond.json --check-config\n";
+    "  panicmond -c /etc/panicmon/panicmond.json --check-config\n";
 
 enum { NODE = 256, ONCE, PERIOD, EXECUTOR, FORMAT, LISTEN, CHECK_CONFIG, LOG_LEVEL, VERSION };
 

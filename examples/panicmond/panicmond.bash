@@ -10,7 +10,7 @@ _panicmond() {
         return
         ;;
     --format) words='json table' ;;
-    --executor) words='threads' ;;
+    --executor) words='events threads rounds queue' ;;
     --log-level) words='error warning info debug' ;;
     --listen) words='127.0.0.1:9616' ;;
     --node | --period) return ;;

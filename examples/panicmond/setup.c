@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "document.h"
+#include "files.h"
 #include "listen.h"
 
 /* Faults found so far, and where they go. */
 typedef struct report {
     panicmon_fault_fn fault;
+    panicmon_fault_fn warning; /* NULL: nobody wants to hear */
     void *user;
     const char *where;
     size_t count;
@@ -18,11 +20,31 @@ typedef struct report {
 
 static void tell(void *user, const char *message)
 {
+    static const char mark[] = "warning: "; /* of what is no fault */
     report *to = user;
     char line[2048];
+    bool fault = strncmp(message, mark, sizeof mark - 1) != 0;
+    (void)snprintf(line, sizeof line, "%s: %s", to->where, message + (fault ? 0 : sizeof mark - 1));
+    if (fault) {
+        to->count++;
+        to->fault(to->user, line);
+    } else if (to->warning != NULL) {
+        to->warning(to->user, line);
+    }
+}
+
+/* Names its place itself. */
+static void tell_of_file(void *user, const char *message)
+{
+    report *to = user;
     to->count++;
-    (void)snprintf(line, sizeof line, "%s: %s", to->where, message);
-    to->fault(to->user, line);
+    to->fault(to->user, message);
+}
+
+static void warn_of_file(void *user, const char *message)
+{
+    const report *to = user;
+    to->warning(to->user, message);
 }
 
 static void ignore(void *user, const char *message)
@@ -157,10 +179,8 @@ static void check_nodes(panicmon_registry *registry, const options *from, report
     }
 }
 
-panicmon_err setup_load(setup *out, const options *from, bool strict, panicmon_fault_fn fault,
-                        void *user)
+static panicmon_err load(setup *out, const options *from, bool strict, report to)
 {
-    report to = {.fault = fault, .user = user, .where = "configuration"};
     setup made = {0};
     panicmon_registry *registry = NULL;
     panicmon_err status = panicmon_settings_new(&made.settings);
@@ -190,6 +210,9 @@ panicmon_err setup_load(setup *out, const options *from, bool strict, panicmon_f
     if (strict) {
         (void)panicmon_registry_check_all(registry, configs, strlen(configs), tell, &to, NULL);
     }
+    if (to.warning != NULL) {
+        files_check(made.settings, tell_of_file, warn_of_file, &to);
+    }
     made.configs = document_add_nodes(configs, from->nodes, from->node_count);
     if (to.count > 0) {
         status = PANICMON_ERR_PARSE;
@@ -208,6 +231,20 @@ out:
     }
     *out = made;
     return status;
+}
+
+panicmon_err setup_load(setup *out, const options *from, bool strict, panicmon_fault_fn fault,
+                        void *user)
+{
+    report to = {.fault = fault, .user = user, .where = "configuration"};
+    return load(out, from, strict, to);
+}
+
+panicmon_err setup_check(setup *out, const options *from, panicmon_fault_fn fault,
+                         panicmon_fault_fn warning, void *user)
+{
+    report to = {.fault = fault, .warning = warning, .user = user, .where = "configuration"};
+    return load(out, from, true, to);
 }
 
 void setup_free(setup *setup)

@@ -18,6 +18,10 @@ typedef struct setup {
  * entries are for the manager to report, and their neighbours still start.) */
 panicmon_err setup_load(setup *out, const options *from, bool strict, panicmon_fault_fn fault,
                         void *user);
+/* As setup_load() when strict, and looks at the files that the settings name. What is no fault but
+ * may be a mistake is told to `warning`. */
+panicmon_err setup_check(setup *out, const options *from, panicmon_fault_fn fault,
+                         panicmon_fault_fn warning, void *user);
 void setup_free(setup *setup);
 
 /* The value of a setting. Borrowed. */

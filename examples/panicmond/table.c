@@ -21,8 +21,12 @@
 #define AGE_MS   1000 /* and at most: ages grow */
 #define PLAIN_MS 2000 /* between two tables that are not drawn in place */
 
-#define HIDE_CURSOR "\033[?25l\033[?7l"
-#define SHOW_CURSOR "\033[?25h\033[?7h"
+#define HIDE_CURSOR "\033[?25l"
+#define SHOW_CURSOR "\033[?25h" WRAP
+/* Lines of the table do not wrap, or there would be more of them than were counted; those of the
+ * log do, or their ends would be lost. */
+#define WRAP    "\033[?7h"
+#define NO_WRAP "\033[?7l"
 
 struct table {
     bool live;
@@ -188,7 +192,7 @@ static void write_plain(const char *text, size_t len)
 /* Puts the cursor where the table begins. */
 static void rewind_cursor(table *table, FILE *to)
 {
-    fputs(HIDE_CURSOR "\r", to);
+    fputs(HIDE_CURSOR NO_WRAP "\r", to);
     if (table->lost) {
         fputs("\033[H\033[2J", to);
     } else if (table->lines > 0) {
@@ -223,7 +227,7 @@ static void draw(table *table, size_t expected)
         }
         table->lines = layout_write(to, &view, rows, count);
         if (table->live) {
-            fputs("\033[J", to);
+            fputs("\033[J" WRAP, to);
         }
         if (fclose(to) == 0 && table->live) {
             write_live(table, text, len);

@@ -1,4 +1,5 @@
 """An HTTP health check as a strategy of your own: one monitor per URL, a sample every few seconds.
+What fails is counted, and logged once until it changes.
 
     python3 health_check.py URL...
 """
@@ -27,17 +28,20 @@ class HealthCheck(panicmon.Monitor):
         if round.step > 0:  # the sample was taken over: nothing more to ask for
             return
         began = time.monotonic()
-        sample: dict[str, Any] = {"name": round.name, "url": self.url, "time": round.time}
+        sample: dict[str, Any] = {"name": round.name, "url": self.url, "time": round.time,
+                                  "status": 0, "error": ""}
         try:
             with urllib.request.urlopen(self.url, timeout=3) as answer:
                 sample["status"] = answer.status
         except urllib.error.HTTPError as exc:
             sample["status"] = exc.code
         except OSError as exc:
-            sample["error"] = str(exc)
+            sample["error"] = str(getattr(exc, "reason", exc))
         sample["milliseconds"] = round_to_ms(time.monotonic() - began)
-        if sample.get("status") != 200:
-            round.fail(f"{self.url}: {sample.get('status', sample.get('error'))}")
+        if not sample["error"] and sample["status"] != 200:
+            sample["error"] = f"HTTP {sample['status']}"
+        if sample["error"]:
+            round.fail(sample["error"], panicmon.ErrorCode.ERR_HTTP)
         round.publish("raw_data", "health_check", sample)
 
 

@@ -62,6 +62,66 @@ bool scale_read(const char *path, char **data, size_t *len, char message[MESSAGE
     return true;
 }
 
+/* Behind the string that begins at `text`; NULL when it does not end. */
+static char *skip_string(char *text)
+{
+    for (text++; *text != '\0' && *text != '"'; text++) {
+        text += *text == '\\' && text[1] != '\0';
+    }
+    return *text == '"' ? text + 1 : NULL;
+}
+
+static char *skip_blanks(char *text)
+{
+    return text + strspn(text, " \t\r\n");
+}
+
+/* The value of the member `result` of the object at `text`; NULL: it has none. */
+static char *find_result(char *text)
+{
+    size_t depth = 0;
+    while (text != NULL && *text != '\0') {
+        if (*text != '"') {
+            depth += *text == '{' || *text == '[';
+            depth -= depth > 0 && (*text == '}' || *text == ']');
+            text++;
+            continue;
+        }
+        char *key = text;
+        text = skip_string(text);
+        if (depth == 1 && text != NULL && strncmp(key, "\"result\"", 8) == 0 &&
+            *skip_blanks(text) == ':') {
+            return skip_blanks(skip_blanks(text) + 1);
+        }
+    }
+    return NULL;
+}
+
+bool scale_answer(char *data, size_t *len, char message[MESSAGE_MAX])
+{
+    char *begin = skip_blanks(data);
+    if (strlen(data) < *len) {
+        return true; /* binary, whatever it begins with */
+    }
+    if (*begin == '{' && (begin = find_result(begin)) == NULL) {
+        snprintf(message, MESSAGE_MAX, "the metadata is JSON without a result");
+        return false;
+    }
+    if (*begin != '"') {
+        snprintf(message, MESSAGE_MAX, "the result in the JSON is no text");
+        return begin == skip_blanks(data);
+    }
+    char *end = skip_string(begin);
+    if (end == NULL) {
+        snprintf(message, MESSAGE_MAX, "the JSON of the metadata ends early");
+        return false;
+    }
+    *len = (size_t)(end - begin) - 2;
+    memmove(data, begin + 1, *len);
+    data[*len] = '\0';
+    return true;
+}
+
 static int digit(char c)
 {
     static const char digits[] = "0123456789abcdefABCDEF";

@@ -24,8 +24,9 @@ static const char help[] =
     "                                   line of JSON for each\n"
     "\n"
     "Options:\n"
-    "  --metadata FILE   metadata V14 to V16, hex or binary, as state_getMetadata or the runtime\n"
-    "                    call Metadata_metadata_at_version answers; - is standard input\n"
+    "  --metadata FILE   metadata V14 to V16, as state_getMetadata or the runtime call\n"
+    "                    Metadata_metadata_at_version answers: whole JSON, hex or binary; - is\n"
+    "                    standard input\n"
     "  --form FORM       canon (default), or polkadot-js\n"
     "  --big FORM        with polkadot-js: integers over 53 bits as hex (default) or decimal\n"
     "  --help, --version\n"
@@ -211,6 +212,10 @@ static int run(options *options)
         free(data);
         snprintf(message, sizeof message, "%.400s is compressed; gunzip it first",
                  options->metadata);
+        return failed(message);
+    }
+    if (!scale_answer(data, &len, message)) {
+        free(data);
         return failed(message);
     }
     panicmon_err code = panicmon_metadata_new(&metadata, data, len, &err);

@@ -25,6 +25,10 @@ bool scale_run(const scale_command *command, char **words, size_t count, char **
 /* All bytes of a file, or of standard input for "-"; malloc'd and zero-terminated. */
 bool scale_read(const char *path, char **data, size_t *len, char message[MESSAGE_MAX]);
 
+/* Cuts `data` in place down to its hex text when it is a whole answer of a node,
+ * {"result": "0x.."}, or that text in quotes; anything else stays as it is. */
+bool scale_answer(char *data, size_t *len, char message[MESSAGE_MAX]);
+
 /* Hex text (with or without "0x", blanks around it) to malloc'd bytes. */
 bool scale_hex(const char *text, uint8_t **bytes, size_t *len, char message[MESSAGE_MAX]);
 

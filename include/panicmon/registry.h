@@ -49,7 +49,8 @@ PANICMON_API panicmon_err panicmon_registry_add_builtin(panicmon_registry *regis
 
 /**
  * Checks a config set without starting anything: matches the routing key, plans and parses every
- * entry. Each fault is told to `fault` (may be NULL); any fault gives ERR_PARSE. ERR_NOENT when no
+ * entry. Each fault is told to `fault` (may be NULL); any fault gives ERR_PARSE. What is taken but
+ * looks like a mistake is told too, beginning with "warning: ", and is no fault. ERR_NOENT when no
  * strategy matches. `*monitorables` (may be NULL) is how many monitors it would start.
  */
 PANICMON_API panicmon_err panicmon_registry_check(panicmon_registry *registry,

@@ -72,7 +72,8 @@ PANICMON_API panicmon_err panicmon_config_text(const panicmon_config *config, co
 /**
  * A yes-or-no member as PANIC reads it: the texts "true" and "yes" in any case are 1, other texts
  * 0; a JSON boolean is taken as it is; `absent` when the member is missing. ERR_PARSE for any
- * other type; the error names routing key, id and field.
+ * other type; the error names routing key, id and field. A text that looks like neither yes nor no
+ * is warned of, in the log of the manager and by panicmon_registry_check().
  */
 PANICMON_API panicmon_err panicmon_config_flag(const panicmon_config *config, const char *field,
                                                int absent, int *out, panicmon_error **err);

@@ -24,7 +24,7 @@
 
 static const pm_setting settings_known[] = {
     {"executor", "events", EXECUTORS, 0, 0, PM_SETTING_ENUM,
-     "How monitors share threads and connections."},
+     "How monitors share threads and connections: events, threads, rounds or queue."},
     {"executor.loops", "1", NULL, 1, 64, PM_SETTING_INTEGER, "Loops of the executor events."},
     {"executor.workers", "256", NULL, 1, 16384, PM_SETTING_INTEGER,
      "Most rounds that the executors rounds and queue have under way at once."},
@@ -59,7 +59,7 @@ static const pm_setting settings_known[] = {
     {"broker.buffer", "64 MiB", NULL, 1, 1024 * GIB, PM_SETTING_BYTES,
      "Messages kept while the broker is away; the oldest are dropped beyond it."},
     {"broker.publisher", "own", "own shared", 0, 0, PM_SETTING_ENUM,
-     "Whether each thread of monitors has its own connection to the broker or all share one."},
+     "own: each thread of monitors has its own connection to the broker; shared: all share one."},
     {"broker.spool", "false", NULL, 0, 0, PM_SETTING_FLAG,
      "Whether messages that the broker has not confirmed are kept over a restart."},
     {"broker.confirm_timeout", "30", NULL, 1, MS(3600), PM_SETTING_SECONDS,
@@ -82,12 +82,14 @@ static const pm_setting settings_known[] = {
      "The certificate (PEM) to show to peers that ask for one."},
     {"tls.key_file", "", NULL, 0, 0, PM_SETTING_TEXT, "The key (PEM) of tls.cert_file."},
     {"log.level", "info", "error warning info debug", 0, 0, PM_SETTING_ENUM,
-     "The least grave records that are logged."},
-    {"log.format", "text", "text json", 0, 0, PM_SETTING_ENUM, "How a record is written."},
-    {"listen", "", NULL, 0, 0, PM_SETTING_TEXT,
+     "The least grave records that are logged: error, warning, info or debug."},
+    {"log.format", "text", "text json", 0, 0, PM_SETTING_ENUM,
+     "How a record is written: text or json."},
+    {"listen", "", NULL, 0, 0, PM_SETTING_ADDRESS,
      "Where panicmond serves its status page and metrics: host:port, or a port of this machine."},
     {"metrics.targets", "auto", "auto always never", 0, 0, PM_SETTING_ENUM,
-     "Whether panicmond's metrics hold figures of each monitorable; auto: of up to 5,000."},
+     "Whether panicmond's metrics hold figures of each monitorable: always, never, or auto: of up "
+     "to 5,000."},
     {"metrics.compat", "", "parity w3f", 0, 0, PM_SETTING_LIST,
      "Other programs under whose names panicmond tells some figures too: parity, w3f."},
 };

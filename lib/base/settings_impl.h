@@ -12,6 +12,7 @@
 
 typedef enum pm_setting_type {
     PM_SETTING_TEXT,
+    PM_SETTING_ADDRESS, /* text, or a port as a number */
     PM_SETTING_URL,     /* `detail`: the schemes it may have */
     PM_SETTING_SECRET,  /* a file that holds the value of the setting named by `detail` */
     PM_SETTING_ENUM,    /* `detail`: the words it may be */

@@ -120,23 +120,21 @@ static void set_text(loader *load, size_t i, const char *text)
  * kind (told). */
 static const char *value_text(loader *load, const char *path, pm_setting_type type, json_t *value)
 {
-    static const char *const wanted[] = {[PM_SETTING_TEXT] = "text",
-                                         [PM_SETTING_URL] = "text",
-                                         [PM_SETTING_SECRET] = "text",
-                                         [PM_SETTING_ENUM] = "text",
-                                         [PM_SETTING_LIST] = "text",
-                                         [PM_SETTING_FLAG] = "true or false",
-                                         [PM_SETTING_INTEGER] = "a number",
-                                         [PM_SETTING_SECONDS] = "a number",
-                                         [PM_SETTING_BYTES] = "a number or text as \"64 MiB\""};
+    static const char *const wanted[] = {
+        [PM_SETTING_TEXT] = "text",          [PM_SETTING_ADDRESS] = "text or the number of a port",
+        [PM_SETTING_URL] = "text",           [PM_SETTING_SECRET] = "text",
+        [PM_SETTING_ENUM] = "text",          [PM_SETTING_LIST] = "text",
+        [PM_SETTING_FLAG] = "true or false", [PM_SETTING_INTEGER] = "a number",
+        [PM_SETTING_SECONDS] = "a number",   [PM_SETTING_BYTES] = "a number or text as \"64 MiB\""};
     bool number =
         type == PM_SETTING_INTEGER || type == PM_SETTING_SECONDS || type == PM_SETTING_BYTES;
+    bool integer = number || type == PM_SETTING_ADDRESS;
     pm_buf *text = &load->scratch;
     size_t faults = load->faults;
     pm_buf_clear(text);
     if (json_is_string(value)) {
         expand(load, path, json_string_value(value), text);
-    } else if (json_is_integer(value) && number) {
+    } else if (json_is_integer(value) && integer) {
         pm_buf_int(text, json_integer_value(value));
     } else if (json_is_real(value) && number) {
         /* Digits below a nanosecond are noise of the binary number. */
@@ -297,7 +295,9 @@ static void tell_json(loader *load, json_error_t *error)
         *near = '\0';
     }
     const char *text = error->text;
-    if (json_error_code(error) == json_error_numeric_overflow) {
+    if (json_error_code(error) == json_error_premature_end_of_input) {
+        text = "it ends here, before its JSON does";
+    } else if (json_error_code(error) == json_error_numeric_overflow) {
         text = "a number too large to be read exactly; write it as text";
     } else if (json_error_code(error) == json_error_stack_overflow) {
         text = "nested too deep";
@@ -334,6 +334,15 @@ static json_t *parse(loader *load, const char *json, size_t len)
 
 static void load_root(loader *load, const char *json, size_t len)
 {
+    static const char blanks[] = " \t\r\n";
+    size_t blank = 0;
+    while (blank < len && memchr(blanks, json[blank], sizeof blanks - 1) != NULL) {
+        blank++;
+    }
+    if (blank == len) {
+        tell(load, "is empty; {} is the least");
+        return;
+    }
     json_t *root = parse(load, json, len);
     if (root != NULL && !json_is_object(root)) {
         tell(load, "the configuration must be a JSON object");

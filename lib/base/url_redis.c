@@ -59,6 +59,8 @@ panicmon_err pm_url_parse_redis(pm_url *out, long *database, const char *text, p
             *number = '\0';
             number += 4;
         }
+    } else if (strncmp(text, "redis://", 8) != 0) {
+        return pm_error_setf(err, PANICMON_ERR_INVAL, "URL must begin with redis:// or unix://");
     } else {
         status = pm_url_parse(out, text, "redis", err);
         number = status == PANICMON_OK && out->path[0] == '/' ? out->path + 1 : NULL;

@@ -21,6 +21,20 @@ static void tell(report *to, const char *message)
     }
 }
 
+/* What was taken but looks like a mistake is no fault. */
+static void warn(const report *to, const panicmon_config *config)
+{
+    size_t at = 0;
+    pm_buf text = {0};
+    pm_buf_text(&text, "warning: ");
+    while (to->fault != NULL && pm_config_next_doubt(config, &at, &text) && !text.failed) {
+        to->fault(to->user, text.data);
+        pm_buf_clear(&text);
+        pm_buf_text(&text, "warning: ");
+    }
+    pm_buf_free(&text);
+}
+
 static void check_one(report *to, const pm_strategy *strategy, const panicmon_config *config)
 {
     panicmon_error *err = NULL;
@@ -78,6 +92,9 @@ static panicmon_err check_set(report *to, panicmon_registry *registry, const cha
             check_strategy(to, strategies[i], set);
         }
         pm_strategy_free(strategies[i]);
+    }
+    for (size_t i = 0; set != NULL && i < panicmon_config_set_count(set); i++) {
+        warn(to, panicmon_config_set_at(set, i));
     }
     free(strategies);
     pm_config_set_free(set);

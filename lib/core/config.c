@@ -138,23 +138,68 @@ static panicmon_err wrong_kind(const panicmon_config *config, const char *field,
                          expected);
 }
 
+/* The place of a text member, the last one when repeated; `text_count` when there is none. */
+static size_t find_text(const panicmon_config *config, const char *field)
+{
+    for (size_t i = config->text_count; i-- > 0;) {
+        if (strcmp(config->texts[i].name, field) == 0) {
+            return i;
+        }
+    }
+    return config->text_count;
+}
+
 panicmon_err panicmon_config_text(const panicmon_config *config, const char *field,
                                   const char **out, panicmon_error **err)
 {
     if (!pm_json_is(config->value, '{')) {
         return wrong_kind(config, field, "text", err);
     }
-    for (size_t i = config->text_count; i-- > 0;) {
-        if (strcmp(config->texts[i].name, field) == 0) {
-            *out = config->texts[i].value;
-            return PANICMON_OK;
-        }
+    size_t i = find_text(config, field);
+    if (i < config->text_count) {
+        *out = config->texts[i].value;
+        return PANICMON_OK;
     }
     if (panicmon_config_has(config, field)) {
         return wrong_kind(config, field, "text", err);
     }
     (void)panicmon_config_fault(config, field, "is missing", err);
     return PANICMON_ERR_NOENT;
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    while (*words != NULL && strcasecmp(text, *words) != 0) {
+        words++;
+    }
+    return *words != NULL;
+}
+
+static int read_flag(const panicmon_config *config, size_t i)
+{
+    static const char *const yes[] = {"true", "yes", NULL};
+    static const char *const no[] = {"false", "no", "off", "0", "", NULL};
+    const char *text = config->texts[i].value;
+    int flag = is_one_of(text, yes);
+    if (!flag && i < 64 && !is_one_of(text, no)) {
+        atomic_fetch_or(&((panicmon_config *)config)->doubts, UINT64_C(1) << i);
+    }
+    return flag;
+}
+
+bool pm_config_next_doubt(const panicmon_config *config, size_t *at, pm_buf *out)
+{
+    uint64_t doubts = atomic_load(&config->doubts);
+    while (*at < 64 && (doubts >> *at & 1) == 0) {
+        (*at)++;
+    }
+    if (*at == 64) {
+        return false;
+    }
+    const pm_text_field *text = &config->texts[(*at)++];
+    pm_buf_format(out, "%s: entry '%s': %s: '%.40s' is taken for false; write true or false",
+                  config->set->routing_key, config->id, text->name, text->value);
+    return true;
 }
 
 panicmon_err panicmon_config_flag(const panicmon_config *config, const char *field, int absent,
@@ -170,11 +215,10 @@ panicmon_err panicmon_config_flag(const panicmon_config *config, const char *fie
         *out = flag;
         return PANICMON_OK;
     }
-    const char *text = "";
-    panicmon_err status = panicmon_config_text(config, field, &text, NULL);
-    if (status != PANICMON_OK) {
+    size_t i = find_text(config, field);
+    if (i == config->text_count) {
         return wrong_kind(config, field, "text, true or false", err);
     }
-    *out = strcasecmp(text, "true") == 0 || strcasecmp(text, "yes") == 0;
+    *out = read_flag(config, i);
     return PANICMON_OK;
 }

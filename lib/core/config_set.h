@@ -4,6 +4,7 @@
 
 #include <panicmon/strategy.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "core/strategy.h"
@@ -25,6 +26,10 @@ size_t pm_config_set_faults(const panicmon_config_set *set);
 const char *pm_config_set_fault(const panicmon_config_set *set, size_t i);
 /* The entry of an id; NULL when there is none. */
 const panicmon_config *pm_config_set_find(const panicmon_config_set *set, const char *id);
+
+/* Goes through the members of an entry that were read as a yes or no and look like neither:
+ * appends what to tell of the next one to `out`. `*at` starts at 0. False at the end. */
+bool pm_config_next_doubt(const panicmon_config *config, size_t *at, pm_buf *out);
 
 /* What one strategy asks for. */
 struct panicmon_plan {

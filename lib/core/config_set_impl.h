@@ -1,6 +1,6 @@
 /* config_set_impl.h (internal to core): the insides of config sets, shared by config_set.c (sets
- * and their entries), config.c (what an entry says), plan.c and config_same.c. Immutable once made.
- */
+ * and their entries), config.c (what an entry says), plan.c and config_same.c. Immutable once made,
+ * but for the doubts, which only grow. */
 #ifndef PM_CONFIG_SET_IMPL_H
 #define PM_CONFIG_SET_IMPL_H
 
@@ -25,7 +25,9 @@ struct panicmon_config {
     pm_text_field *texts;
     char *bytes; /* what the texts point into */
     size_t text_count;
-    bool planned; /* made by a plan, which owns it */
+    atomic_uint_least64_t doubts; /* a bit for each of the first texts that was read as a yes or no
+                                     and is neither */
+    bool planned;                 /* made by a plan, which owns it */
 };
 
 struct panicmon_config_set {

@@ -204,6 +204,25 @@ static void add_arm(pass *at, pm_group *group, const pm_group *old_group, pm_str
     group->arms[group->count++] = arm;
 }
 
+/* Tells what was taken but looks like a mistake, once for each config. */
+static void note_doubts(const pass *at, const panicmon_config_set *set,
+                        const panicmon_config_set *before)
+{
+    for (size_t i = 0; i < panicmon_config_set_count(set); i++) {
+        const panicmon_config *config = panicmon_config_set_at(set, i);
+        const panicmon_config *old =
+            before == NULL ? NULL : pm_config_set_find(before, panicmon_config_id(config));
+        pm_buf text = {0};
+        for (size_t place = 0; pm_config_next_doubt(config, &place, &text) && !text.failed;) {
+            if (old == NULL || !pm_config_same(old, config)) {
+                pm_logf(at->manager->log, PANICMON_LOG_WARNING, COMPONENT, "%s", text.data);
+            }
+            pm_buf_clear(&text);
+        }
+        pm_buf_free(&text);
+    }
+}
+
 /* Swaps the group in; the old one is freed. There is room for it in the table. */
 static void swap_group(panicmon_manager *manager, pm_group *group, pm_group *old)
 {
@@ -268,6 +287,7 @@ static void apply_group(pass *at, pm_strategy *const *strategies, size_t count,
             stop_arm(at->manager, old->arms[i]); /* its strategy was taken from the registry */
         }
     }
+    note_doubts(at, set, old->count > 0 ? old->arms[0]->set : NULL);
     swap_group(at->manager, group, old);
 }
 

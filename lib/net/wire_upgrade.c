@@ -118,7 +118,9 @@ static const char *judge(const char *answer, const char *accept, char *room, siz
     }
     long status = strtol(answer + 9, NULL, 10);
     if (status != 101) {
-        (void)snprintf(room, size, "the server answered HTTP %ld to the upgrade", status);
+        /* The path itself is not told: some hold a key. */
+        (void)snprintf(room, size, "the server answered HTTP %ld to the upgrade%s", status,
+                       status == 404 ? ": it has no such path" : "");
         return room;
     }
     bool good = field_is(answer, "Sec-WebSocket-Accept", accept) &&

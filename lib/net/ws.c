@@ -101,8 +101,9 @@ static void on_connect_failed(pm_ws *ws, struct lws *wire, const char *text, siz
     char problem[128];
     unsigned int answer = lws_http_client_http_response(wire);
     if (answer != 0 && answer != 101) {
-        (void)snprintf(problem, sizeof problem, "the server answered HTTP %u to the upgrade",
-                       answer);
+        /* The path itself is not told: some hold a key. */
+        (void)snprintf(problem, sizeof problem, "the server answered HTTP %u to the upgrade%s",
+                       answer, answer == 404 ? ": it has no such path" : "");
     } else {
         (void)snprintf(problem, sizeof problem, "cannot connect: %.*s",
                        (int)(text == NULL ? 0 : strnlen(text, len)), text == NULL ? "" : text);

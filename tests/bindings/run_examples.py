@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 import unittest
 
 FOLDER = sys.argv[1]
@@ -34,21 +36,41 @@ class Examples(unittest.TestCase):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{server.server_port}"
         urls = [base + "/good", base + "/bad", "http://127.0.0.1:1/"]
-        with subprocess.Popen([sys.executable, os.path.join(FOLDER, "health_check.py"), *urls],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              universal_newlines=True) as process:
+        with tempfile.TemporaryFile(mode="w+") as log, \
+                subprocess.Popen([sys.executable, os.path.join(FOLDER, "health_check.py"), *urls],
+                                 stdout=subprocess.PIPE, stderr=log,
+                                 universal_newlines=True) as process:
             found = {}
             while len(found) < 3:
                 sample = json.loads(process.stdout.readline())
                 found[sample["name"]] = sample
+            for _ in range(200):  # a round is logged at its end, after its message
+                log.seek(0)
+                errors = log.read()
+                if errors.count("\n") >= 2:
+                    break
+                time.sleep(0.05)
             process.send_signal(2)
-            _, errors = process.communicate(timeout=20)
+            process.communicate(timeout=20)
+            log.seek(0)
+            errors = log.read()
         server.shutdown()
         server.server_close()
         self.assertEqual(process.returncode, 0, errors)
-        self.assertEqual(found[urls[0]]["status"], 200)
-        self.assertEqual(found[urls[1]]["status"], 503)
-        self.assertIn("refused", found[urls[2]]["error"])
+        outcomes = [(found[url]["status"], found[url]["error"]) for url in urls]
+        self.assertEqual(outcomes[:2], [(200, ""), (503, "HTTP 503")])
+        self.assertEqual(outcomes[2][0], 0)
+        self.assertIn("refused", outcomes[2][1])
+        self.assertNotIn(urls[0], errors)
+        for url, (_, error) in zip(urls[1:], outcomes[1:]):
+            self.assertEqual(errors.count(url), 1, errors)
+            self.assertEqual(errors.count(f"{url}: {error}"), 1, errors)
+
+    def test_health_check_without_a_url(self):
+        done = subprocess.run([sys.executable, os.path.join(FOLDER, "health_check.py")],
+                              stderr=subprocess.PIPE, timeout=30, universal_newlines=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("URL...", done.stderr)
 
     def test_they_are_short(self):
         for file in os.listdir(FOLDER):

@@ -18,6 +18,14 @@ sed -n '/^\.It Va /,/^\.El/p' "$conf" | sed '/^\.El/,$d' >"$work/written"
 diff "$work/written" "$work/list" ||
     fault "panicmond.conf.5 differs from 'settings_doc list' (< manual, > library)"
 
+# Each member of a config that the built-in strategies read is explained.
+keys=$(sed -nE 's/.*\{"([a-z_]+)",.*/\1/p; s/.*config_(text|flag)\(config, "([a-z_]+)".*/\2/p' \
+    "$source"/lib/substrate/{sources,network_config}.c | sort -u)
+[ "$(wc -l <<<"$keys")" -gt 9 ] || fault "members of configs were not found"
+for key in $keys; do
+    grep -qE "^\.It Li (.* )?$key( |$)" "$conf" || fault "panicmond.conf.5: no member $key of a config"
+done
+
 # Each header and each function has a place in a page for people.
 for header in "$source"/include/panicmon/*.h; do
     name=panicmon/$(basename "$header")

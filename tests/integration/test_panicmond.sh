@@ -7,6 +7,7 @@ if [ -z "$panicmond" ] || [ -z "$simulator" ]; then
     echo "skipped: needs the programs panicmond and panicmon-sim"
     exit 77
 fi
+source=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d)
 cd "$dir" || exit 1
 factor=${CK_TIMEOUT_MULTIPLIER:-1}
@@ -127,8 +128,25 @@ done
 run --help
 check "help" is "$code" 0
 check "help names every flag" has out '--check-config'
+for name in events threads rounds queue; do
+    check "help names the executor $name" has out "\<$name\>"
+done
 run --version
 check "version" has out '^panicmond [0-9]*\.[0-9]*\.[0-9]*$'
+
+# shellcheck source=examples/panicmond/panicmond.bash
+. "$source/examples/panicmond/panicmond.bash"
+complete_after() { # FLAG: fills $words
+    COMP_WORDS=(panicmond "$1" '') COMP_CWORD=2
+    _panicmond
+    words=${COMPREPLY[*]}
+}
+complete_after --executor
+check "completion names the executors" is "$words" 'events threads rounds queue'
+complete_after --once
+for flag in $("$panicmond" --help | grep -o '^ *-[-a-zA-Z, ]*' | grep -oE -- '-[-a-z]+'); do
+    check "completion knows $flag" grep -qw -- "$flag" <<<" $words -h "
+done
 
 # ---- the file ----
 cat >file.json <<END
@@ -164,12 +182,35 @@ run -c faults.json --check-config
 check "faults give 2" is "$code" 2
 for fault in "'period'" 'rounds: ' 'state_dir: ' "listen: 'a b'" 'log.level: ' 'need each other' \
     'no.such.key' 'chains.substrate.b.nodes_config: x: ' "entry 'bad': ws_url" "entry 'empty'" \
-    '10 faults'; do
+    'cert.pem: No such file' '11 faults'; do
     check "is told: $fault" has err "$fault"
 done
 check "the good entry has no fault" lacks err "entry 'good'"
+sed -i 's/"state_dir": "[^"]*"/"state_dir": "empty.json"/; s/"cert_file": "cert.pem"/"ca_file": "ca.pem"/' faults.json
+: >empty.json
+run -c faults.json --check-config
+check "a CA file that is not there is told" has err 'tls.ca_file: ca.pem: No such file'
+check "a state_dir that is none is told" has err 'state_dir: empty.json: Not a directory'
+: >ca.pem
+run -c faults.json --check-config
+check "a CA file without certificates is told" has err 'tls.ca_file: ca.pem: holds no PEM'
+echo '{"state_dir": "no/such/state"}' >state.json
+run -c state.json --check-config
+check "a state_dir that cannot be made is a fault" is "$code" 2
+check "and is told" has err 'state_dir: no/such/: No such file'
+echo '{"state_dir": "state"}' >state.json
+run -c state.json --check-config
+check "one that can be made is none" is "$code" 0
+check "it is not made" test ! -e state
+check "nothing to monitor is told" has err 'nothing to monitor'
 run -c faults.json --once
 check "faults of settings give 2" is "$code" 2
+
+echo '{"listen": 9616}' >number.json
+run -c number.json --check-config
+check "a port may be a number" is "$code" 0
+run -c empty.json --check-config
+check "an empty file is told" has err 'empty.json: is empty'
 
 cat >refused.json <<END
 {"configs": {"chains.substrate.sim.nodes_config": {
@@ -180,6 +221,32 @@ run -c refused.json --once
 check "a refused entry gives 2" is "$code" 2
 check "its neighbour runs" has out '"node_id": "good"'
 check "it is named" has err "entry 'bad'"
+
+# What looks like neither yes nor no is what PANIC takes it for, and told once.
+cat >doubt.json <<END
+{"period": 0.2, "configs": {"chains.substrate.sim.nodes_config": {
+    "on": {"node_id": "on", "ws_url": "$good/0", "is_validator": "ture"},
+    "off": {"node_id": "off", "ws_url": "$good/1", "monitor_node": "ture"}}}}
+END
+run -c doubt.json --check-config
+check "a doubt is no fault" is "$code" 0
+check "a monitor for one of two" has out '1 monitor would'
+for doubt in "'on': is_validator: 'ture' is taken for false" \
+    "'off': monitor_node: 'ture' is taken for false"; do
+    check "the check tells: $doubt" has err "warning, not a fault: doubt.json: .*$doubt"
+done
+start -c doubt.json
+check "the first runs" within 10 has out '"node_id": "on"'
+sed -i 's/"period": 0.2/"period": 0.3/' doubt.json
+kill -HUP "$daemon"
+check "it is read again" within 10 has err 'was read again: 1 monitorable$'
+stop TERM
+for doubt in "'on': is_validator: 'ture' is taken for false" \
+    "'off': monitor_node: 'ture' is taken for false"; do
+    check "the log tells once: $doubt" is "$(grep -c "warning manager: .*$doubt" err)" 1
+done
+run --once
+check "no figures of nothing" lacks err 'figures:'
 
 # ---- reload ----
 cp file.json live.json
@@ -252,6 +319,10 @@ if command -v script >/dev/null; then
     check "a terminal gets a table" has out 'finalized'
     check "drawn in place" has out $'\033\\[K'
     check "the cursor comes back" has out $'\033\\[?25h'
+    terminal 60 --node "$down" --once
+    check "a log line wraps" has out 'is unreachable: ws://127\.0\.0\.1:1: '
+    check "as nothing of it is cut" is \
+        "$(grep -zcP '(?s)\[\?7l((?!\[\?7h).)*is unreachable: ws' out)" 0
     terminal 30 --node "$good/0" --once
     check "a narrow one fits" lacks out 'finalized'
     check "with a state" has out 'state'

@@ -67,7 +67,10 @@ mode=$("$tool" key --metadata "$v14" Staking.Mode)
 # Hex text, wrappings, standard input.
 od -An -v -tx1 "$v14" | tr -d ' \n' >"$work/hex"
 { printf '0x'; cat "$work/hex"; echo; } >"$work/hex0x"
-for file in "$work/hex" "$work/hex0x" "$samples/wrapped" "$samples/length"; do
+printf '{"jsonrpc":"2.0","error":null,"x":{"result":"no","y":"}\\"{"},\n"result" : "0x%s" ,"id":1}\n' \
+    "$(cat "$work/hex")" >"$work/answer"
+printf '"0x%s"\n' "$(cat "$work/hex")" >"$work/quoted"
+for file in "$work/answer" "$work/quoted" "$work/hex" "$work/hex0x" "$samples/wrapped" "$samples/length"; do
     expect 0 '"2"' decode --metadata "$file" --constant System.SS58Prefix
 done
 input=$v14 expect 0 '"2"' decode --metadata - --constant System.SS58Prefix
@@ -92,6 +95,14 @@ deep=$(printf '04%.0s' {1..40})07$(printf '08%.0s' {1..40})
 expect 1 'too long as JSON' decode --metadata "$samples/maps-in-keys" --form polkadot-js --type 120 "$deep"
 expect 1 'version 9' list --metadata "$samples/v9"
 expect 1 'bytes are left' list --metadata "$samples/trailing"
+echo '{"jsonrpc":"2.0","error":{"code":-32601},"id":1}' >"$work/error"
+expect 1 'JSON without a result' list --metadata "$work/error"
+echo '{"result": null}' >"$work/null"
+expect 1 'is no text' list --metadata "$work/null"
+echo '{"result": "0x6d65' >"$work/early"
+expect 1 'ends early' list --metadata "$work/early"
+echo '{"result":' >"$work/nothing"
+expect 1 'is no text' list --metadata "$work/nothing"
 expect 1 'No such file' list --metadata "$work/missing"
 gzip -c "$v14" >"$work/v14.gz"
 expect 1 'is compressed; gunzip it first' list --metadata "$work/v14.gz"

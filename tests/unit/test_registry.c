@@ -301,6 +301,13 @@ START_TEST(flags_as_panic_reads_them)
         ck_assert_msg(flag == cases[i].expected, "%s", cases[i].field);
     }
     ck_assert_int_eq(panicmon_config_flag(config, "n", 0, &flag, NULL), PANICMON_ERR_PARSE);
+    pm_buf doubt = {0};
+    size_t at = 0;
+    ck_assert(pm_config_next_doubt(config, &at, &doubt));
+    ck_assert_str_eq(doubt.data,
+                     "chains.a.b.c: entry 'a': f: '1' is taken for false; write true or false");
+    ck_assert(!pm_config_next_doubt(config, &at, &doubt));
+    pm_buf_free(&doubt);
     pm_config_set_free(set);
 }
 END_TEST
@@ -418,6 +425,16 @@ START_TEST(checking_lists_every_fault)
     ck_assert_ptr_nonnull(strstr(faults, "x.y: entry 'd': colour"));
     ck_assert_ptr_nonnull(strstr(faults, "x.z: "));
     ck_assert_ptr_nonnull(strstr(faults, "other: no strategy"));
+    static const char doubtful[] =
+        "{\"x.y\": {\"a\": {\"colour\": \"red\", \"enabled\": \"ture\"}}}";
+    faults[0] = '\0';
+    ck_assert_int_eq(
+        panicmon_registry_check_all(registry, doubtful, strlen(doubtful), tell, faults, &count),
+        PANICMON_OK);
+    ck_assert_uint_eq(count, 0);
+    ck_assert_str_eq(
+        faults,
+        "warning: x.y: entry 'a': enabled: 'ture' is taken for false; write true or false\n");
     panicmon_registry_free(registry);
 }
 END_TEST

@@ -220,6 +220,8 @@ START_TEST(urls)
     must_take_all("broker.url", no_amqp, false);
     must_take_all("redis.url", redis, true);
     must_take_all("redis.url", no_redis, false);
+    must_fault("{\"redis.url\": \"amqp://h\"}",
+               "redis.url: URL must begin with redis:// or unix://");
 }
 END_TEST
 
@@ -318,6 +320,9 @@ START_TEST(values_of_the_wrong_kind)
     must_fault("{\"executor\": null}", "executor: must be text");
     must_fault("{\"rounds\": true}", "rounds: must be a number");
     must_fault("{\"rounds\": 1.5}", "rounds: '1.5' is not a number from 0 to 1000000000000");
+    must_fault("{\"listen\": true}", "listen: must be text or the number of a port");
+    must_load("{\"listen\": 9616}");
+    ck_assert_str_eq(get("listen"), "9616");
     must_fault("{\"broker.spool\": 1}", "broker.spool: must be true or false");
     must_fault("{\"broker\": \"amqp://h\"}", "broker: must be an object of settings");
     must_fault("{\"configs\": []}", "configs: must be an object of routing keys");
@@ -359,8 +364,12 @@ START_TEST(text_that_is_no_json_tells_where)
                "line 3, column 13: '}' expected");
     must_fault("[1]", "the configuration must be a JSON object");
     must_fault("3", "the configuration must be a JSON object");
-    static const char *const bad[] = {"",
-                                      "{",
+    must_fault("", "is empty; {} is the least");
+    must_fault(" \n", "is empty; {} is the least");
+    must_fault("{\"rounds\":\n", "line 2, column 0: it ends here, before its JSON does");
+    must_fault("{\"log.level\": \"in", "line 1, column 17: it ends here, before its JSON does");
+    must_fault("{\"rounds\": }", "line 1, column 12: unexpected token");
+    static const char *const bad[] = {"{",
                                       "{}x",
                                       "{\"a\": tru}",
                                       "{'a'}",

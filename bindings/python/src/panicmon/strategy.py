@@ -296,7 +296,8 @@ class _Given:
 
 
 class Check(NamedTuple):
-    """The result of Registry.check()."""
+    """The result of Registry.check(). What was taken but looks like a mistake is among the faults,
+    beginning with "warning: "."""
 
     faults: List[str]
     monitorables: int
