@@ -456,6 +456,23 @@ static void watch(panicmond *d)
 
 /* ---- stop ---- */
 
+/* --once: what it read must also have arrived. */
+static void judge_messages(panicmond *d)
+{
+    panicmon_stats *stats = NULL;
+    if (!d->options->once || d->code != 0 ||
+        panicmon_runtime_stats(d->runtime, &stats) != PANICMON_OK) {
+        return;
+    }
+    int64_t lost = figure(stats, "messages_dropped");
+    if (lost > 0) {
+        say(d, PANICMON_LOG_ERROR, "%lld of %lld messages were lost", (long long)lost,
+            (long long)figure(stats, "messages_produced"));
+        d->code = EXIT_ERROR_SAMPLES;
+    }
+    panicmon_stats_free(stats);
+}
+
 static void stop_runtime(panicmond *d)
 {
     int64_t until = clock_mono_ms() + STOP_MS;
@@ -472,6 +489,7 @@ static void stop_runtime(panicmond *d)
         output_pump(&d->output);
         signals_leave(EXIT_ERROR_SAMPLES);
     }
+    judge_messages(d);
     log_figures(d);
 }
 

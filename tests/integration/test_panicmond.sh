@@ -108,6 +108,12 @@ check "an error sample gives 1" is "$code" 1
 check "PANIC's code of a node that is down" has out '"code": 5015'
 check "the neighbour still gave its sample" has out '"best_height": [0-9]'
 
+timeout -s KILL $((60 * factor)) "$panicmond" --node "$good/0" --once >/dev/full 2>err
+code=$?
+check "samples that cannot be written give 1" is "$code" 1
+check "and the reason is told" has err 'No space left on device'
+check "and how many were lost" has err 'messages were lost'
+
 run --node "$stalled" --once --period 1
 check "a stalled node gives an error sample" is "$code" 1
 
