@@ -34,6 +34,7 @@
 #define GOODBYE_MS 300
 #define PERSISTENT 2
 #define WHY_SIZE   256
+#define SAID_SIZE  320 /* for 255 bytes of the broker, by which a message may be told */
 #define PRODUCT    "libpanicmon"
 
 struct pm_conn {
@@ -48,7 +49,7 @@ struct pm_conn {
     pm_tls_guard guard;
     pm_batch batch;
     atomic_int_fast64_t until_ms; /* no answer is waited for after it */
-    char why[2 * WHY_SIZE];
+    char why[WHY_SIZE + SAID_SIZE];
     /* a message whose parts are coming in */
     pm_event coming;
     uint64_t missing; /* bytes of its body; valid once its header came */
@@ -67,7 +68,7 @@ static bool fail(pm_conn *conn, const char *what, const char *why)
     if (atomic_load(&conn->interrupted)) {
         (void)snprintf(conn->why, sizeof conn->why, "stopped");
     } else {
-        (void)snprintf(conn->why, sizeof conn->why, "%s: %.180s", what, why);
+        (void)snprintf(conn->why, sizeof conn->why, "%s: %s", what, why);
     }
     return false;
 }
@@ -79,7 +80,7 @@ static bool fail_status(pm_conn *conn, const char *what, int status)
 
 static bool fail_server(pm_conn *conn, const char *what, int code, amqp_bytes_t text)
 {
-    char said[WHY_SIZE];
+    char said[SAID_SIZE];
     (void)snprintf(said, sizeof said, "the broker said %d %.*s", code, (int)text.len,
                    (const char *)text.bytes);
     return fail(conn, what, said);

@@ -362,6 +362,7 @@ END_TEST
 /* A message that closes the channel must not do so for ever, nor take others with it. */
 START_TEST(an_exchange_that_is_not_there_costs_only_its_messages)
 {
+    char name[256] = {0};
     client me = {0};
     panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
     reset_queue("node.#");
@@ -369,11 +370,64 @@ START_TEST(an_exchange_that_is_not_there_costs_only_its_messages)
     publish(&me, "node.substrate");
     publish_to(&me, "nowhere", "node.substrate");
     publish(&me, "node.substrate");
+    for (size_t len = 190; len <= sizeof name - 1; len += 65) { /* the broker cuts the longer */
+        memset(name, 'x', len);
+        publish_to(&me, name, "node.substrate");
+    }
+    publish(&me, "node.substrate");
     wait_done(&me);
-    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 2);
-    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 1);
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 3);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 3);
     ck_assert_int_eq(waiting(sink), 0);
     ck_assert(was_logged("no exchange 'nowhere'"));
+    close_client(&me, 1000);
+    release_client(&me);
+    panicmon_sink_free(sink);
+}
+END_TEST
+
+START_TEST(a_routing_key_that_is_not_allowed_costs_only_its_messages)
+{
+    client me = {0};
+    panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
+    reset_queue("node.#");
+    ck_assert(broker_ctl("set_topic_permissions guest raw_data '^node[.]' '.*'"));
+    open_client(&me, sink, 0);
+    for (int i = 0; i < 20; i++) {
+        publish(&me, i == 10 ? "other.key" : "node.substrate");
+    }
+    wait_done(&me);
+    ck_assert(broker_ctl("clear_topic_permissions guest"));
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 19);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 1);
+    ck_assert_int_eq(waiting(sink), 0);
+    ck_assert(was_logged("access to topic 'other.key'"));
+    close_client(&me, 1000);
+    release_client(&me);
+    panicmon_sink_free(sink);
+}
+END_TEST
+
+/* Its queues are gone with it, but that is told otherwise. */
+START_TEST(a_deleted_exchange_is_declared_again)
+{
+    client me = {0};
+    panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
+    reset_queue("node.#");
+    open_client(&me, sink, 0);
+    publish(&me, "node.substrate");
+    wait_done(&me);
+    ck_assert_int_eq(me.last, PANICMON_OK);
+    ck_assert(broker_ctl("eval 'rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, exchange, "
+                         "<<\"raw_data\">>), false, <<\"test\">>).'"));
+    for (int i = 0; i < 10; i++) {
+        publish(&me, "node.substrate");
+    }
+    wait_done(&me);
+    ck_assert(was_logged("no exchange 'raw_data'"));
+    ck_assert_int_eq(me.last, PANICMON_ERR_NOENT);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_returned), 10);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 0);
     close_client(&me, 1000);
     release_client(&me);
     panicmon_sink_free(sink);
@@ -910,6 +964,8 @@ static Suite *make_suite(void)
     tcase_add_loop_test(at, messages_are_confirmed_and_arrive_in_order, 0, 2);
     tcase_add_loop_test(at, a_message_without_a_queue_is_returned, 0, 2);
     tcase_add_loop_test(at, an_exchange_that_is_not_there_costs_only_its_messages, 0, 2);
+    tcase_add_loop_test(at, a_routing_key_that_is_not_allowed_costs_only_its_messages, 0, 2);
+    tcase_add_loop_test(at, a_deleted_exchange_is_declared_again, 0, 2);
     tcase_add_loop_test(at, a_broker_that_comes_later_gets_what_waits, 0, 2);
     tcase_add_loop_test(at, an_alarm_stops_sending_until_it_is_over, 0, 2);
     tcase_add_loop_test(at, heartbeats_keep_an_idle_connection, 0, 2);
