@@ -256,8 +256,9 @@ static void set_options(const pm_conn *conn)
     (void)setsockopt(conn->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-/* rabbitmq-c connects by itself here, to an address that has just answered. */
-static bool open_tls(pm_conn *conn)
+/* rabbitmq-c connects by itself here, to the address that has just answered: of a name it would try
+ * no address after one that does not, and nobody could interrupt its lookup. */
+static bool open_tls(pm_conn *conn, const char *address)
 {
     const pm_target *target = conn->target;
     const struct timeval timeout = at_most(conn, TLS_MS);
@@ -277,7 +278,7 @@ static bool open_tls(pm_conn *conn)
             return fail_status(conn, "tls.cert_file and tls.key_file", status);
         }
     }
-    int status = amqp_socket_open_noblock(socket, target->url.host, target->url.port, &timeout);
+    int status = amqp_socket_open_noblock(socket, address, target->url.port, &timeout);
     if (conn->guard.why[0] != '\0') {
         return fail(conn, "TLS", conn->guard.why);
     }
@@ -296,14 +297,15 @@ static bool open_socket(pm_conn *conn)
         .until_ms = pm_earlier(pm_mono_ms() + CONNECT_MS, atomic_load(&conn->until_ms)),
         .stop_fd = conn->stop_fd,
     };
+    char address[PM_ADDRESS_SIZE];
     char why[WHY_SIZE];
-    int fd = pm_dial(&options, why, sizeof why);
+    int fd = pm_dial(&options, address, why, sizeof why);
     if (fd < 0) {
         return fail(conn, "connecting", why);
     }
     if (conn->target->url.tls) {
         (void)close(fd); /* it only showed that connecting does not hang */
-        return open_tls(conn);
+        return open_tls(conn, address);
     }
     amqp_socket_t *socket = amqp_tcp_socket_new(conn->state);
     if (socket == NULL) {

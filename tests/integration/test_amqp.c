@@ -2,6 +2,8 @@
  * load, alarms, returns, deleted queues, dead peers, TLS. Skipped (77) where there is none. */
 #include <check.h>
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,39 @@ static bool was_logged(const char *text)
     bool found = strstr(log_text, text) != NULL;
     pthread_mutex_unlock(&log_lock);
     return found;
+}
+
+/* ---- names ---- */
+
+#define DEAD_ADDRESS "127.0.0.2"
+/* Who listens at a black hole, and those that fill it. */
+#define HOLE_FDS 5
+
+static atomic_bool dead_first; /* localhost has another address, before its own */
+
+typedef int lookup_function(const char *host, const char *service, const struct addrinfo *hints,
+                            struct addrinfo **out);
+
+/* All lookups of the program, also those of libraries, come here. */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out)
+{
+    lookup_function *real;
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (host == NULL || strcmp(host, "localhost") != 0 || !atomic_load(&dead_first)) {
+        return real(host, service, hints, out);
+    }
+    struct addrinfo *rest = NULL;
+    int failed = real("127.0.0.1", service, hints, &rest);
+    failed = failed != 0 ? failed : real(DEAD_ADDRESS, service, hints, out);
+    if (failed == 0) {
+        struct addrinfo *last = *out;
+        while (last->ai_next != NULL) {
+            last = last->ai_next;
+        }
+        last->ai_next = rest;
+    }
+    return failed;
 }
 
 static void set_up(void)
@@ -933,6 +968,41 @@ START_TEST(amqps_verifies_certificate_and_host)
 }
 END_TEST
 
+/* Makes an address where nobody answers: what listens there has no room for another connection. */
+static void open_black_hole(const char *address, int port, int *fds)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    ck_assert_int_eq(inet_pton(AF_INET, address, &at.sin_addr), 1);
+    for (int i = 0; i < HOLE_FDS; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (i == 0) {
+            const int on = 1;
+            (void)setsockopt(fds[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+            ck_assert_int_eq(bind(fds[i], (struct sockaddr *)&at, sizeof at), 0);
+            ck_assert_int_eq(listen(fds[i], 0), 0);
+        } else {
+            (void)connect(fds[i], (struct sockaddr *)&at, sizeof at);
+        }
+    }
+}
+
+START_TEST(a_dead_address_of_a_name_does_not_keep_from_the_next)
+{
+    char url[96];
+    int fds[HOLE_FDS];
+    const char *const trusting[] = {"tls.ca_file", broker_file("ca.pem"), NULL};
+    reset_queue("node.#");
+    int port = _i == 0 ? broker_port() : broker_tls_port();
+    open_black_hole(DEAD_ADDRESS, port, fds);
+    atomic_store(&dead_first, true);
+    (void)snprintf(url, sizeof url, "%s://localhost:%d", _i == 0 ? "amqp" : "amqps", port);
+    ck_assert_int_eq(publish_one(url, trusting, 30000), PANICMON_OK);
+    for (int i = 0; i < HOLE_FDS; i++) {
+        close(fds[i]);
+    }
+}
+END_TEST
+
 START_TEST(refusals_are_told_without_the_password)
 {
     char url[96];
@@ -984,6 +1054,7 @@ static Suite *make_suite(void)
     tcase_add_test(at, a_consumer_lives_through_a_restart_and_oversized_messages);
     at = add_case(suite, "refuse");
     tcase_add_test(at, amqps_verifies_certificate_and_host);
+    tcase_add_loop_test(at, a_dead_address_of_a_name_does_not_keep_from_the_next, 0, 2);
     tcase_add_test(at, refusals_are_told_without_the_password);
     return suite;
 }
