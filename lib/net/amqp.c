@@ -246,14 +246,20 @@ static struct timeval at_most(const pm_conn *conn, int64_t ms)
                             .tv_usec = (suseconds_t)(left % 1000 * 1000)};
 }
 
-/* A peer that takes nothing any more ends a send after two heartbeats, as silence does a read. */
+/* A peer that takes nothing any more ends a send after two heartbeats, as silence does a read. But
+ * one with an alarm said that it reads nothing, and may have to say so for long. */
+static void limit_sending(const pm_conn *conn, bool blocked)
+{
+    const unsigned stuck = blocked ? 0 : (unsigned)conn->target->heartbeat_s * 2000u;
+    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stuck, sizeof stuck);
+}
+
 static void set_options(const pm_conn *conn)
 {
     const int on = 1;
-    const unsigned stuck = (unsigned)conn->target->heartbeat_s * 2000u;
     (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stuck, sizeof stuck);
     (void)setsockopt(conn->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    limit_sending(conn, false);
 }
 
 /* rabbitmq-c connects by itself here, to the address that has just answered: of a name it would try
@@ -555,8 +561,10 @@ static pm_event_kind take_method(pm_conn *conn, const amqp_method_t *method, pm_
         return conn->consumer.failed ? PM_EVENT_LOST : PM_EVENT_CANCEL;
     }
     case AMQP_CONNECTION_BLOCKED_METHOD:
+        limit_sending(conn, true);
         return PM_EVENT_BLOCKED;
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
+        limit_sending(conn, false);
         return PM_EVENT_UNBLOCKED;
     default:
         (void)fail_method(conn, "the connection ended", method);

@@ -160,6 +160,7 @@ typedef struct client {
     int index;
     bool large; /* its loop is one that must never wait */
     int rounds; /* messages to publish */
+    size_t size;
     int64_t deadline_ms;
     int64_t flush_ms;
     atomic_int published;
@@ -203,6 +204,22 @@ static void publish_to(client *me, const char *exchange, const char *key)
 static void publish(client *me, const char *key)
 {
     publish_to(me, "raw_data", key);
+}
+
+static void publish_large(client *me, size_t size)
+{
+    pm_request *request = calloc(1, sizeof *request);
+    *request = (pm_request){.kind = PM_REQUEST_PUBLISH,
+                            .target = strdup("raw_data"),
+                            .name = strdup("node.substrate"),
+                            .deadline = pm_mono_ms() + me->deadline_ms,
+                            .on_done = note_done,
+                            .owner = me};
+    ck_assert(pm_buf_reserve(&request->in, size));
+    memset(request->in.data, 'x', size);
+    request->in.len = size;
+    me->pending++;
+    me->channel->ops->submit(me->channel, request);
 }
 
 static void wait_done(client *me)
@@ -596,6 +613,43 @@ START_TEST(an_alarm_stops_sending_until_it_is_over)
 }
 END_TEST
 
+static void run_flood(void *arg)
+{
+    client *me = arg;
+    for (int i = 0; i < me->rounds; i++) {
+        publish_large(me, me->size);
+    }
+    wait_done(me);
+    close_client(me, 1000);
+}
+
+/* With more on its way than the broker's socket takes, for much longer than two heartbeats. */
+START_TEST(an_alarm_costs_no_connection)
+{
+    static const char *const quick[] = {"broker.heartbeat", "1", NULL};
+    client me = {.rounds = 200, .size = 4096, .deadline_ms = 60000};
+    panicmon_sink *sink = open_sink(broker_url(), "own", quick);
+    reset_queue("node.#");
+    ck_assert(broker_ctl("set_vm_memory_high_watermark 0.00001"));
+    open_client(&me, sink, 0);
+    ck_assert_int_eq(pm_thread_start(&me.thread, me.name, PM_STACK_SMALL, run_flood, &me),
+                     PANICMON_OK);
+    int64_t until = pm_mono_ms() + 30000;
+    while (!was_logged("takes no messages for now") && pm_mono_ms() < until) {
+        (void)usleep(10000);
+    }
+    (void)usleep(4500000);
+    ck_assert(broker_ctl("set_vm_memory_high_watermark 0.6"));
+    pm_thread_join(me.thread);
+    release_client(&me);
+    ck_assert(was_logged("takes messages again"));
+    ck_assert(!was_logged("away"));
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 200);
+    panicmon_sink_free(sink);
+    reset_queue("node.#");
+}
+END_TEST
+
 /* An idle connection lives on by its heartbeats. */
 START_TEST(heartbeats_keep_an_idle_connection)
 {
@@ -704,24 +758,13 @@ END_TEST
 START_TEST(a_message_may_be_larger_than_the_socket_takes)
 {
     enum { LARGE = 24 << 20 };
-    client me = {.large = true};
+    client me = {.large = true, .deadline_ms = 30000};
     panicmon_sink *sink = open_sink(broker_url(), "own", NULL);
     reset_queue("node.#");
     open_client(&me, sink, 0);
     publish(&me, "node.substrate");
     wait_done(&me); /* it is connected */
-    pm_request *request = calloc(1, sizeof *request);
-    *request = (pm_request){.kind = PM_REQUEST_PUBLISH,
-                            .target = strdup("raw_data"),
-                            .name = strdup("node.substrate"),
-                            .deadline = pm_mono_ms() + 30000,
-                            .on_done = note_done,
-                            .owner = &me};
-    ck_assert(pm_buf_reserve(&request->in, LARGE));
-    memset(request->in.data, 'x', LARGE);
-    request->in.len = LARGE;
-    me.pending++;
-    me.channel->ops->submit(me.channel, request);
+    publish_large(&me, LARGE);
     (void)me.channel->ops->service(me.channel, pm_mono_ms());
     publish(&me, "node.substrate");
     wait_done(&me);
@@ -904,18 +947,7 @@ START_TEST(a_consumer_lives_through_a_restart_and_oversized_messages)
     broker_kill();
     ck_assert(broker_restart());
     me.deadline_ms = 40000;
-    pm_request *big = calloc(1, sizeof *big);
-    big->target = strdup("raw_data");
-    big->name = strdup("node.big");
-    big->deadline = pm_mono_ms() + 40000;
-    big->on_done = note_done;
-    big->owner = &me;
-    ck_assert(pm_buf_reserve(&big->in, 300000));
-    for (int i = 0; i < 300000; i++) {
-        pm_buf_char(&big->in, '9');
-    }
-    me.pending++;
-    me.channel->ops->submit(me.channel, big);
+    publish_large(&me, 300000);
     wait_done(&me);
     ck_assert_int_eq(me.last, PANICMON_OK);
     publish(&me, "node.substrate");
@@ -1037,6 +1069,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(at, a_routing_key_that_is_not_allowed_costs_only_its_messages, 0, 2);
     tcase_add_loop_test(at, a_deleted_exchange_is_declared_again, 0, 2);
     tcase_add_loop_test(at, a_broker_that_comes_later_gets_what_waits, 0, 2);
+    tcase_add_test(at, an_alarm_costs_no_connection);
     tcase_add_loop_test(at, an_alarm_stops_sending_until_it_is_over, 0, 2);
     tcase_add_loop_test(at, heartbeats_keep_an_idle_connection, 0, 2);
     tcase_add_test(at, a_broker_that_is_back_gets_what_waits_at_a_stop);
