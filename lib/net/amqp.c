@@ -34,6 +34,7 @@
 #define GOODBYE_MS 300
 #define PERSISTENT 2
 #define WHY_SIZE   256
+#define SAID_SIZE  320 /* for 255 bytes of the broker, by which a message may be told */
 #define PRODUCT    "libpanicmon"
 
 struct pm_conn {
@@ -48,7 +49,7 @@ struct pm_conn {
     pm_tls_guard guard;
     pm_batch batch;
     atomic_int_fast64_t until_ms; /* no answer is waited for after it */
-    char why[2 * WHY_SIZE];
+    char why[WHY_SIZE + SAID_SIZE];
     /* a message whose parts are coming in */
     pm_event coming;
     uint64_t missing; /* bytes of its body; valid once its header came */
@@ -67,7 +68,7 @@ static bool fail(pm_conn *conn, const char *what, const char *why)
     if (atomic_load(&conn->interrupted)) {
         (void)snprintf(conn->why, sizeof conn->why, "stopped");
     } else {
-        (void)snprintf(conn->why, sizeof conn->why, "%s: %.180s", what, why);
+        (void)snprintf(conn->why, sizeof conn->why, "%s: %s", what, why);
     }
     return false;
 }
@@ -79,7 +80,7 @@ static bool fail_status(pm_conn *conn, const char *what, int status)
 
 static bool fail_server(pm_conn *conn, const char *what, int code, amqp_bytes_t text)
 {
-    char said[WHY_SIZE];
+    char said[SAID_SIZE];
     (void)snprintf(said, sizeof said, "the broker said %d %.*s", code, (int)text.len,
                    (const char *)text.bytes);
     return fail(conn, what, said);
@@ -245,18 +246,25 @@ static struct timeval at_most(const pm_conn *conn, int64_t ms)
                             .tv_usec = (suseconds_t)(left % 1000 * 1000)};
 }
 
-/* A peer that takes nothing any more ends a send after two heartbeats, as silence does a read. */
+/* A peer that takes nothing any more ends a send after two heartbeats, as silence does a read. But
+ * one with an alarm said that it reads nothing, and may have to say so for long. */
+static void limit_sending(const pm_conn *conn, bool blocked)
+{
+    const unsigned stuck = blocked ? 0 : (unsigned)conn->target->heartbeat_s * 2000u;
+    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stuck, sizeof stuck);
+}
+
 static void set_options(const pm_conn *conn)
 {
     const int on = 1;
-    const unsigned stuck = (unsigned)conn->target->heartbeat_s * 2000u;
     (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stuck, sizeof stuck);
     (void)setsockopt(conn->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    limit_sending(conn, false);
 }
 
-/* rabbitmq-c connects by itself here, to an address that has just answered. */
-static bool open_tls(pm_conn *conn)
+/* rabbitmq-c connects by itself here, to the address that has just answered: of a name it would try
+ * no address after one that does not, and nobody could interrupt its lookup. */
+static bool open_tls(pm_conn *conn, const char *address)
 {
     const pm_target *target = conn->target;
     const struct timeval timeout = at_most(conn, TLS_MS);
@@ -276,7 +284,7 @@ static bool open_tls(pm_conn *conn)
             return fail_status(conn, "tls.cert_file and tls.key_file", status);
         }
     }
-    int status = amqp_socket_open_noblock(socket, target->url.host, target->url.port, &timeout);
+    int status = amqp_socket_open_noblock(socket, address, target->url.port, &timeout);
     if (conn->guard.why[0] != '\0') {
         return fail(conn, "TLS", conn->guard.why);
     }
@@ -295,14 +303,15 @@ static bool open_socket(pm_conn *conn)
         .until_ms = pm_earlier(pm_mono_ms() + CONNECT_MS, atomic_load(&conn->until_ms)),
         .stop_fd = conn->stop_fd,
     };
+    char address[PM_ADDRESS_SIZE];
     char why[WHY_SIZE];
-    int fd = pm_dial(&options, why, sizeof why);
+    int fd = pm_dial(&options, address, why, sizeof why);
     if (fd < 0) {
         return fail(conn, "connecting", why);
     }
     if (conn->target->url.tls) {
         (void)close(fd); /* it only showed that connecting does not hang */
-        return open_tls(conn);
+        return open_tls(conn, address);
     }
     amqp_socket_t *socket = amqp_tcp_socket_new(conn->state);
     if (socket == NULL) {
@@ -552,8 +561,10 @@ static pm_event_kind take_method(pm_conn *conn, const amqp_method_t *method, pm_
         return conn->consumer.failed ? PM_EVENT_LOST : PM_EVENT_CANCEL;
     }
     case AMQP_CONNECTION_BLOCKED_METHOD:
+        limit_sending(conn, true);
         return PM_EVENT_BLOCKED;
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
+        limit_sending(conn, false);
         return PM_EVENT_UNBLOCKED;
     default:
         (void)fail_method(conn, "the connection ended", method);

@@ -25,6 +25,9 @@
 /* How often a finish looks whether it was interrupted. */
 #define LOOK_MS 50
 
+/* What each connection declares. */
+static const char *const exchanges[] = {"raw_data", "health_check", "monitorable", "config", NULL};
+
 struct pm_publisher {
     const pm_target *target;
     pm_port *port;
@@ -125,9 +128,8 @@ static void lose(pm_publisher *publisher, const char *why)
 /* Waits for the broker. Touches the connection alone, as it may be the dialer who does it. */
 static bool dial(pm_conn *conn)
 {
-    static const char *const exchanges[] = {"raw_data", "health_check", "monitorable", "config"};
     bool good = pm_conn_open(conn);
-    for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0] && good; i++) {
+    for (size_t i = 0; exchanges[i] != NULL && good; i++) {
         good = pm_conn_declare_exchange(conn, exchanges[i]);
     }
     return good && pm_conn_confirm_select(conn);
@@ -234,7 +236,7 @@ static bool handle(pm_publisher *publisher, const pm_event *event, int64_t now_m
         set_blocked(publisher, event->kind == PM_EVENT_BLOCKED, now_ms);
         return true;
     case PM_EVENT_REFUSED:
-        pm_port_refused(publisher->port, pm_conn_why(publisher->conn));
+        pm_port_refused(publisher->port, pm_conn_why(publisher->conn), exchanges, now_ms);
         pm_logf(publisher->log, PANICMON_LOG_ERROR, publisher->name, "%s",
                 pm_conn_why(publisher->conn));
         lose(publisher, "it closed the channel");

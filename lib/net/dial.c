@@ -117,7 +117,7 @@ static int connect_address(const pm_dial_options *options, const char *address, 
     return failed;
 }
 
-int pm_dial(const pm_dial_options *options, char *why, size_t room)
+int pm_dial(const pm_dial_options *options, char *reached, char *why, size_t room)
 {
     pm_addresses found;
     int fd = -1;
@@ -131,6 +131,9 @@ int pm_dial(const pm_dial_options *options, char *why, size_t room)
         failed = connect_address(options, found.text[i], now + part, &fd);
         if (failed == ECANCELED) {
             break;
+        }
+        if (fd >= 0 && reached != NULL) {
+            memcpy(reached, found.text[i], PM_ADDRESS_SIZE);
         }
     }
     if (fd < 0) {

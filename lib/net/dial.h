@@ -16,7 +16,8 @@ typedef struct pm_dial_options {
     int stop_fd;      /* readable: give up */
 } pm_dial_options;
 
-/* A connected non-blocking descriptor, or -1 and why. */
-int pm_dial(const pm_dial_options *options, char *why, size_t room);
+/* A connected non-blocking descriptor, or -1 and why. `reached`, which may be NULL, has room for
+ * PM_ADDRESS_SIZE bytes: the address that answered. */
+int pm_dial(const pm_dial_options *options, char *reached, char *why, size_t room);
 
 #endif

@@ -85,8 +85,10 @@ void pm_port_confirm(pm_port *port, const pm_confirm *list, size_t count, int64_
 /* A message that no queue was bound for; its confirm still follows. */
 void pm_port_returned(pm_port *port, const pm_message *message);
 /* The broker closed the channel over a message and said why. Drops what is in flight and named in
- * it: by an exchange that does not exist or is not allowed, or by its size. */
-void pm_port_refused(pm_port *port, const char *said);
+ * it: by an exchange that does not exist or is not allowed, by its routing key there, or by its
+ * size. An exchange of the list `declared`, which ends with NULL, is declared by every connection:
+ * when it does not exist, its messages are sent again, as after a nack. */
+void pm_port_refused(pm_port *port, const char *said, const char *const *declared, int64_t now_ms);
 /* The connection is gone: what was in flight waits again, and tags start at 1. */
 void pm_port_lost(pm_port *port);
 

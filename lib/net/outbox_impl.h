@@ -110,8 +110,8 @@ struct pm_outbox {
 
 /* Unlocks, then writes the records that came up meanwhile. */
 void pm_outbox_unlock(pm_outbox *outbox);
-/* outbox_entry.c: a message in one block of memory; NULL without memory. With a lane, which may be NULL, in its
- * channel's thread. */
+/* outbox_entry.c: a message in one block of memory; NULL without memory. With a lane, which may be
+ * NULL, in its channel's thread. */
 pm_entry *pm_entry_make(const pm_outbox *outbox, pm_lane *lane, const char *exchange,
                         const char *routing_key, const char *body, size_t len);
 /* Frees one that is linked nowhere; with a lane, which may be NULL, in its channel's thread. */

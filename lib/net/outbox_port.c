@@ -284,32 +284,72 @@ void pm_port_returned(pm_port *port, const pm_message *message)
     pm_outbox_unlock(port->outbox);
 }
 
-static bool is_named(const pm_message *message, const char *said)
+/* Whether the broker's text names a message; CUT: as far as the text goes. */
+typedef enum naming { NAMED_NOT, NAMED_CUT, NAMED } naming;
+
+/* `at` is where the text names something. It has no more than 255 bytes, and ends with dots where
+ * that was too few. */
+static naming compare(const char *at, const char *words)
 {
-    pm_buf exchange = {0};
-    pm_buf size = {0};
-    pm_buf_format(&exchange, "exchange '%s'", message->exchange);
-    pm_buf_format(&size, "message size %zu ", message->len);
-    bool named = !exchange.failed && !size.failed &&
-                 (strstr(said, exchange.data) != NULL || strstr(said, size.data) != NULL);
-    pm_buf_free(&exchange);
-    pm_buf_free(&size);
+    size_t len = strlen(words);
+    size_t left = strlen(at);
+    bool dots = left > 3 && strcmp(at + left - 3, "...") == 0;
+    if (dots && left - 3 < len) {
+        return strncmp(at, words, left - 3) == 0 ? NAMED_CUT : NAMED_NOT;
+    }
+    return strncmp(at, words, len) == 0 ? NAMED : NAMED_NOT;
+}
+
+static naming is_named(const pm_message *message, const char *said)
+{
+    const char *topic = strstr(said, "topic '");
+    const char *exchange = strstr(said, "exchange '");
+    const char *at = exchange;
+    pm_buf words = {0};
+    if (topic != NULL && (exchange == NULL || topic < exchange)) {
+        /* Other routing keys of the exchange may be allowed. */
+        at = topic;
+        pm_buf_format(&words, "topic '%s' in exchange '%s'", message->routing_key,
+                      message->exchange);
+    } else if (exchange != NULL) {
+        pm_buf_format(&words, "exchange '%s'", message->exchange);
+    } else {
+        at = strstr(said, "message size ");
+        pm_buf_format(&words, "message size %zu ", message->len);
+    }
+    naming named = at == NULL || words.failed ? NAMED_NOT : compare(at, words.data);
+    pm_buf_free(&words);
     return named;
 }
 
-void pm_port_refused(pm_port *port, const char *said)
+static bool is_listed(const char *const *list, const char *name)
+{
+    while (*list != NULL && strcmp(*list, name) != 0) {
+        list++;
+    }
+    return *list != NULL;
+}
+
+void pm_port_refused(pm_port *port, const char *said, const char *const *declared, int64_t now_ms)
 {
     pm_outbox *outbox = port->outbox;
     pm_entry *before = NULL;
+    bool missing = strstr(said, "no exchange '") != NULL;
+    naming named = NAMED_NOT;
     pthread_mutex_lock(&outbox->lock);
-    for (pm_entry *at = port->flight; at != NULL;) {
+    /* Of those that only what was cut off tells apart, the first is as likely as any. */
+    for (pm_entry *at = port->flight; at != NULL && named != NAMED_CUT;) {
         pm_entry *next = at->after;
-        if (is_named(&at->out, said)) {
+        named = is_named(&at->out, said);
+        if (named == NAMED_NOT) {
+            before = at;
+        } else if (missing && is_listed(declared, at->out.exchange)) {
+            unlink_flight(port, before, at);
+            settle_nacked(at, now_ms);
+        } else {
             unlink_flight(port, before, at);
             at->returned = false;
             pm_entry_settle(at, PANICMON_ERR_AMQP, &outbox->counts->dropped_failed);
-        } else {
-            before = at;
         }
         at = next;
     }

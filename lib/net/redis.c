@@ -28,7 +28,8 @@ struct pm_redis {
     int break_fd;     /* eventfd: readable once interrupted */
     int looked_up_fd; /* eventfd: readable once a lookup is over */
     redisContext *connection;
-    char why[160];
+    char why[256];
+    bool refused; /* the last command was */
     atomic_bool broken;
     pthread_mutex_t lock; /* guards fd */
     int fd;               /* of the connection; -1: none. To be shut down only */
@@ -67,29 +68,69 @@ const char *pm_redis_why(const pm_redis *redis)
     return redis->why;
 }
 
-/* Notes why and closes; gives false. */
-static bool fail(pm_redis *redis, const char *why)
+bool pm_redis_is_refused(const pm_redis *redis)
 {
-    (void)snprintf(redis->why, sizeof redis->why, "%s", why == NULL ? "" : why);
+    return redis->refused;
+}
+
+static void hang_up(pm_redis *redis)
+{
     set_fd(redis, -1);
     if (redis->connection != NULL) {
         redisFree(redis->connection);
         redis->connection = NULL;
     }
+}
+
+static void note_why(pm_redis *redis, const char *why)
+{
+    (void)snprintf(redis->why, sizeof redis->why, "%s", why == NULL ? "" : why);
+}
+
+/* Notes why and closes; gives false. */
+static bool fail(pm_redis *redis, const char *why)
+{
+    note_why(redis, why);
+    hang_up(redis);
     return false;
 }
 
 /* ---- commands ---- */
 
+static bool begins_with_any(const char *text, const char *const *words)
+{
+    while (*words != NULL && strncmp(text, *words, strlen(*words)) != 0) {
+        words++;
+    }
+    return *words != NULL;
+}
+
+/* Takes an error of the server over. Some are not about the command: those of one that carries out
+ * none at all for now. */
+static void take_error(pm_redis *redis, const char *error)
+{
+    static const char *const of_all[] = {"LOADING ",     "BUSY ",   "MASTERDOWN ",
+                                         "NOAUTH ",      "DENIED ", "ERR max number of clients",
+                                         "CLUSTERDOWN ", NULL};
+    /* Another server may have the name by now. */
+    static const char *const of_replicas[] = {"READONLY ", NULL};
+    note_why(redis, error);
+    redis->refused = !begins_with_any(error, of_all);
+    if (!redis->refused || begins_with_any(error, of_replicas)) {
+        hang_up(redis);
+    }
+}
+
 /* Runs a command; gives a reply that is no error, or NULL after a failure. */
 static redisReply *run(pm_redis *redis, int count, const char **words, const size_t *lengths)
 {
     redisReply *reply = redisCommandArgv(redis->connection, count, words, lengths);
+    redis->refused = false;
     if (reply == NULL) {
         bool late = errno == EAGAIN || errno == EWOULDBLOCK;
         (void)fail(redis, late ? "no answer in time" : redis->connection->errstr);
     } else if (reply->type == REDIS_REPLY_ERROR) {
-        (void)fail(redis, reply->str);
+        take_error(redis, reply->str);
         freeReplyObject(reply);
         reply = NULL;
     }
@@ -154,6 +195,17 @@ static bool log_in(pm_redis *redis)
     }
     (void)snprintf(number, sizeof number, "%ld", redis->database);
     return redis->database == 0 || run_words(redis, 2, select);
+}
+
+/* Gives whether it is logged in; a server that refuses that is of no use. */
+static bool begin_session(pm_redis *redis)
+{
+    bool good = log_in(redis);
+    redis->refused = false;
+    if (!good) {
+        hang_up(redis);
+    }
+    return good;
 }
 
 static void note_lookup(void *user)
@@ -232,6 +284,7 @@ bool pm_redis_connect(pm_redis *redis)
 {
     pm_addresses addresses = {.count = 0};
     const char *why = NULL;
+    redis->refused = false;
     if (redis->connection != NULL) {
         return true;
     }
@@ -243,7 +296,7 @@ bool pm_redis_connect(pm_redis *redis)
     for (size_t i = 0; i < addresses.count && redis->connection == NULL; i++) {
         why = take_connection(redis, redisConnectNonBlock(addresses.text[i], redis->url.port));
     }
-    return redis->connection == NULL ? fail(redis, why) : log_in(redis);
+    return redis->connection == NULL ? fail(redis, why) : begin_session(redis);
 }
 
 /* ---- life ---- */

@@ -19,12 +19,14 @@ void pm_redis_free(pm_redis *redis);
 void pm_redis_interrupt(pm_redis *redis);
 
 /* Connects and logs in, unless that stands. After a failure of this or of a command the connection
- * is closed. */
+ * is closed, but not when the server was there and only refused that command. */
 bool pm_redis_connect(pm_redis *redis);
 bool pm_redis_set(pm_redis *redis, const char *key, const void *value, size_t len);
 /* Appends the value, if there is one. */
 bool pm_redis_get(pm_redis *redis, const char *key, pm_buf *value, bool *exists);
 /* Why the last call failed. Valid until the next call. */
 const char *pm_redis_why(const pm_redis *redis);
+/* Whether it failed because the server refused that command; it may carry out others. */
+bool pm_redis_is_refused(const pm_redis *redis);
 
 #endif

@@ -1,6 +1,7 @@
 /* resolve.c: see resolve.h. A few threads take names from a queue and end when it is empty. All
- * state is guarded by resolver->lock; the resolver and its lookups live until the last thread that
- * may touch them is done, so that nobody waits for a hung getaddrinfo(). */
+ * state is guarded by resolver->lock; the resolver and its jobs live until the last thread that
+ * may touch them is done, so that nobody waits for a hung getaddrinfo(). A name that hangs holds
+ * one thread, however many want it. */
 #include "net/resolve.h"
 
 #include <arpa/inet.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/thread.h"
 
 /* Threads at once; those stuck longer than STUCK_MS count no more, up to the hard limit. */
@@ -18,35 +20,43 @@
 #define STUCK_MS     2000
 #define FREE_WAIT_MS 200
 
+/* One name being looked up, for all who want it. In the queue until a worker takes it. */
+typedef struct job {
+    struct job *prev; /* in the queue */
+    struct job *next;
+    pm_lookup *lookups;
+    char *host;
+    bool running;
+} job;
+
 struct pm_lookup {
     pm_resolver *resolver;
-    pm_lookup *next; /* in the queue */
-    char *host;
+    job *job;        /* NULL: it is over */
+    pm_lookup *prev; /* of its job */
+    pm_lookup *next;
     void (*ready)(void *user);
     void *user;
     pm_addresses found;
     const char *problem;
-    bool queued;
-    bool running;
-    bool over;
-    bool given_up; /* by its starter; whoever holds it last frees it */
 };
 
 typedef struct worker {
     struct worker *next;
     pm_resolver *resolver;
     pm_thread *thread;
-    int64_t busy_since;
-    bool over; /* its thread touches nothing of ours any more */
+    int64_t busy_since; /* 0: it is not */
+    bool over;          /* its thread touches nothing of ours any more */
 } worker;
 
 struct pm_resolver {
     pthread_mutex_t lock;
-    pthread_cond_t ended;
-    pm_lookup *first;
-    pm_lookup *last;
+    pthread_cond_t changed; /* a worker ended, or all shall */
+    pm_map jobs;            /* host -> job, queued or running */
+    job *first;             /* the queue */
+    job *last;
     worker *workers;
     size_t refs; /* the owner, and each running thread */
+    bool spare;  /* a worker waits for others to be stuck */
     bool closing;
 };
 
@@ -57,7 +67,7 @@ panicmon_err pm_resolver_new(pm_resolver **out)
         return PANICMON_ERR_NOMEM;
     }
     (void)pthread_mutex_init(&resolver->lock, NULL);
-    pm_cond_init(&resolver->ended);
+    pm_cond_init(&resolver->changed);
     resolver->refs = 1;
     *out = resolver;
     return PANICMON_OK;
@@ -69,16 +79,11 @@ static void unref_and_unlock(pm_resolver *resolver)
     bool last = --resolver->refs == 0;
     pthread_mutex_unlock(&resolver->lock);
     if (last) {
-        (void)pthread_cond_destroy(&resolver->ended);
+        pm_map_free(&resolver->jobs);
+        (void)pthread_cond_destroy(&resolver->changed);
         (void)pthread_mutex_destroy(&resolver->lock);
         free(resolver);
     }
-}
-
-static void free_lookup(pm_lookup *lookup)
-{
-    free(lookup->host);
-    free(lookup);
 }
 
 static void add_address(pm_addresses *found, const struct addrinfo *info)
@@ -121,27 +126,148 @@ static const char *ask(const char *host, pm_addresses *found)
     return found->count > 0 ? NULL : "the name has no address";
 }
 
+/* ---- jobs, with the lock held ---- */
+
+static void enqueue(pm_resolver *resolver, job *at)
+{
+    at->prev = resolver->last;
+    at->next = NULL;
+    *(at->prev == NULL ? &resolver->first : &at->prev->next) = at;
+    resolver->last = at;
+}
+
+static void unqueue(pm_resolver *resolver, job *at)
+{
+    *(at->prev == NULL ? &resolver->first : &at->prev->next) = at->next;
+    *(at->next == NULL ? &resolver->last : &at->next->prev) = at->prev;
+}
+
+static void free_job(pm_resolver *resolver, job *at)
+{
+    (void)pm_map_remove(&resolver->jobs, at->host);
+    free(at->host);
+    free(at);
+}
+
+/* The job of a host, queued when new; NULL without memory. */
+static job *job_of(pm_resolver *resolver, const char *host)
+{
+    job *at = pm_map_get(&resolver->jobs, host);
+    if (at != NULL) {
+        return at;
+    }
+    at = calloc(1, sizeof *at);
+    if (at == NULL) {
+        return NULL;
+    }
+    at->host = strdup(host);
+    if (at->host == NULL || !pm_map_set(&resolver->jobs, host, at)) {
+        free(at->host);
+        free(at);
+        return NULL;
+    }
+    enqueue(resolver, at);
+    return at;
+}
+
+static void join_job(pm_lookup *lookup, job *at)
+{
+    lookup->job = at;
+    lookup->next = at->lookups;
+    if (at->lookups != NULL) {
+        at->lookups->prev = lookup;
+    }
+    at->lookups = lookup;
+}
+
+/* A queued job that nobody wants any more goes too; one that runs is freed by its worker. */
+static void leave_job(pm_lookup *lookup)
+{
+    job *at = lookup->job;
+    *(lookup->prev == NULL ? &at->lookups : &lookup->prev->next) = lookup->next;
+    if (lookup->next != NULL) {
+        lookup->next->prev = lookup->prev;
+    }
+    if (at->lookups == NULL && !at->running) {
+        unqueue(lookup->resolver, at);
+        free_job(lookup->resolver, at);
+    }
+}
+
+/* ---- workers ---- */
+
 /* With the lock held, which it gives up while it asks. */
-static void run_lookup(worker *me, pm_lookup *lookup)
+static void run_job(worker *me, job *at)
 {
     pm_resolver *resolver = me->resolver;
     pm_addresses found = {.count = 0};
-    lookup->queued = false;
-    lookup->running = true;
+    at->running = true;
     me->busy_since = pm_mono_ms();
     pthread_mutex_unlock(&resolver->lock);
-    const char *problem = ask(lookup->host, &found);
+    const char *problem = ask(at->host, &found);
     pthread_mutex_lock(&resolver->lock);
     me->busy_since = 0;
-    lookup->running = false;
-    if (lookup->given_up) {
-        free_lookup(lookup);
-        return;
+    for (pm_lookup *lookup = at->lookups; lookup != NULL;) {
+        pm_lookup *next = lookup->next;
+        lookup->found = found;
+        lookup->problem = problem;
+        lookup->job = NULL;
+        lookup->ready(lookup->user);
+        lookup = next;
     }
-    lookup->found = found;
-    lookup->problem = problem;
-    lookup->over = true;
-    lookup->ready(lookup->user);
+    free_job(resolver, at);
+}
+
+typedef struct census {
+    size_t all;
+    size_t able;     /* are not stuck */
+    size_t busy;     /* of those, at work */
+    int64_t next_ms; /* when another may be stuck */
+} census;
+
+/* With the lock held. */
+static census count_workers(const pm_resolver *resolver)
+{
+    int64_t now = pm_mono_ms();
+    census seen = {.next_ms = now + STUCK_MS}; /* one that is about to begin */
+    for (const worker *at = resolver->workers; at != NULL; at = at->next) {
+        bool busy = at->busy_since != 0;
+        bool able = !at->over && (!busy || now - at->busy_since < STUCK_MS);
+        seen.all += !at->over;
+        seen.able += able;
+        if (able && busy) {
+            seen.busy++;
+            seen.next_ms = pm_earlier(seen.next_ms, at->busy_since + STUCK_MS);
+        }
+    }
+    return seen;
+}
+
+static panicmon_err need_worker(pm_resolver *resolver);
+
+static bool has_work(const pm_resolver *resolver)
+{
+    return resolver->first != NULL && !resolver->closing;
+}
+
+/* With the lock held: whether the queue is this worker's to go on with. One more than may be busy
+ * waits, as the spare, until another is stuck or the queue is empty. */
+static bool may_go_on(pm_resolver *resolver)
+{
+    if (!has_work(resolver)) {
+        return false;
+    }
+    census seen = count_workers(resolver);
+    if (seen.busy < THREADS_MAX || resolver->spare) {
+        return seen.busy < THREADS_MAX;
+    }
+    resolver->spare = true;
+    do {
+        (void)pm_cond_wait_until(&resolver->changed, &resolver->lock, seen.next_ms);
+        seen = count_workers(resolver);
+    } while (has_work(resolver) && seen.busy >= THREADS_MAX);
+    resolver->spare = false;
+    return has_work(resolver);
 }
 
 static void worker_main(void *arg)
@@ -149,20 +275,20 @@ static void worker_main(void *arg)
     worker *me = arg;
     pm_resolver *resolver = me->resolver;
     pthread_mutex_lock(&resolver->lock);
-    while (resolver->first != NULL && !resolver->closing) {
-        pm_lookup *lookup = resolver->first;
-        resolver->first = lookup->next;
-        if (resolver->first == NULL) {
-            resolver->last = NULL;
+    while (may_go_on(resolver)) {
+        job *at = resolver->first;
+        unqueue(resolver, at);
+        if (resolver->first != NULL) {
+            (void)need_worker(resolver); /* without one, this goes on when it is through */
         }
-        run_lookup(me, lookup);
+        run_job(me, at);
     }
     if (me->thread == NULL) { /* detached while it hung: nobody else frees it */
         free(me);
     } else {
         me->over = true;
     }
-    (void)pthread_cond_broadcast(&resolver->ended);
+    (void)pthread_cond_broadcast(&resolver->changed);
     unref_and_unlock(resolver);
 }
 
@@ -193,29 +319,24 @@ static void join_all(worker *ended)
     }
 }
 
-/* With the lock held. OK also when there are threads enough. */
+/* With the lock held. OK also when there are threads enough: as many as may be busy, and a spare.
+ */
 static panicmon_err need_worker(pm_resolver *resolver)
 {
-    size_t all = 0;
-    size_t able = 0;
-    int64_t now = pm_mono_ms();
-    for (const worker *at = resolver->workers; at != NULL; at = at->next) {
-        all += !at->over;
-        able += !at->over && (at->busy_since == 0 || now - at->busy_since < STUCK_MS);
-    }
-    if (able >= THREADS_MAX || all >= THREADS_HARD) {
+    census seen = count_workers(resolver);
+    if (seen.able > THREADS_MAX || seen.all >= THREADS_HARD) {
         return PANICMON_OK;
     }
     worker *made = calloc(1, sizeof *made);
     if (made == NULL) {
-        return able > 0 ? PANICMON_OK : PANICMON_ERR_NOMEM;
+        return seen.able > 0 ? PANICMON_OK : PANICMON_ERR_NOMEM;
     }
     made->resolver = resolver;
     panicmon_err status =
         pm_thread_start(&made->thread, "pm:name", PM_STACK_LARGE, worker_main, made);
     if (status != PANICMON_OK) {
         free(made);
-        return able > 0 ? PANICMON_OK : status;
+        return seen.able > 0 ? PANICMON_OK : status;
     }
     made->next = resolver->workers;
     resolver->workers = made;
@@ -231,8 +352,9 @@ void pm_resolver_free(pm_resolver *resolver)
     int64_t until = pm_mono_ms() + FREE_WAIT_MS;
     pthread_mutex_lock(&resolver->lock);
     resolver->closing = true;
+    (void)pthread_cond_broadcast(&resolver->changed); /* to the spare */
     while (resolver->refs > 1 &&
-           pm_cond_wait_until(&resolver->ended, &resolver->lock, until) == 0) {
+           pm_cond_wait_until(&resolver->changed, &resolver->lock, until) == 0) {
     }
     worker *ended = take_ended(resolver);
     while (resolver->workers != NULL) { /* what is left hangs */
@@ -257,24 +379,6 @@ bool pm_resolve_numeric(const char *host, pm_addresses *out)
     return true;
 }
 
-/* Takes a queued lookup off the queue; with the lock held. */
-static void unqueue(pm_resolver *resolver, pm_lookup *lookup)
-{
-    pm_lookup *before = NULL;
-    for (pm_lookup *at = resolver->first; at != lookup; at = at->next) {
-        before = at;
-    }
-    if (before == NULL) {
-        resolver->first = lookup->next;
-    } else {
-        before->next = lookup->next;
-    }
-    if (resolver->last == lookup) {
-        resolver->last = before;
-    }
-    lookup->queued = false;
-}
-
 panicmon_err pm_lookup_start(pm_lookup **out, pm_resolver *resolver, const char *host,
                              void (*ready)(void *user), void *user)
 {
@@ -282,28 +386,24 @@ panicmon_err pm_lookup_start(pm_lookup **out, pm_resolver *resolver, const char 
     if (lookup == NULL) {
         return PANICMON_ERR_NOMEM;
     }
-    *lookup = (pm_lookup){.resolver = resolver, .host = strdup(host), .ready = ready, .user = user};
-    if (lookup->host == NULL) {
-        free_lookup(lookup);
-        return PANICMON_ERR_NOMEM;
-    }
+    *lookup = (pm_lookup){.resolver = resolver, .ready = ready, .user = user};
+    panicmon_err status = PANICMON_OK;
     pthread_mutex_lock(&resolver->lock);
-    if (resolver->last == NULL) {
-        resolver->first = lookup;
-    } else {
-        resolver->last->next = lookup;
-    }
-    resolver->last = lookup;
-    lookup->queued = true;
     worker *ended = take_ended(resolver);
-    panicmon_err status = need_worker(resolver);
-    if (status != PANICMON_OK) {
-        unqueue(resolver, lookup);
+    job *at = job_of(resolver, host);
+    if (at == NULL) {
+        status = PANICMON_ERR_NOMEM;
+    } else {
+        join_job(lookup, at);
+        status = at->running ? PANICMON_OK : need_worker(resolver);
+        if (status != PANICMON_OK) {
+            leave_job(lookup);
+        }
     }
     pthread_mutex_unlock(&resolver->lock);
     join_all(ended);
     if (status != PANICMON_OK) {
-        free_lookup(lookup);
+        free(lookup);
         return status;
     }
     *out = lookup;
@@ -314,7 +414,7 @@ bool pm_lookup_result(pm_lookup *lookup, pm_addresses *out, const char **problem
 {
     pm_resolver *resolver = lookup->resolver;
     pthread_mutex_lock(&resolver->lock);
-    bool over = lookup->over;
+    bool over = lookup->job == NULL;
     if (over) {
         *out = lookup->found;
         *problem = lookup->problem;
@@ -328,15 +428,10 @@ void pm_lookup_free(pm_lookup *lookup)
     if (lookup == NULL) {
         return;
     }
-    pm_resolver *resolver = lookup->resolver;
-    pthread_mutex_lock(&resolver->lock);
-    bool running = lookup->running;
-    lookup->given_up = true;
-    if (lookup->queued) {
-        unqueue(resolver, lookup);
+    pthread_mutex_lock(&lookup->resolver->lock);
+    if (lookup->job != NULL) {
+        leave_job(lookup);
     }
-    pthread_mutex_unlock(&resolver->lock);
-    if (!running) {
-        free_lookup(lookup);
-    }
+    pthread_mutex_unlock(&lookup->resolver->lock);
+    free(lookup);
 }

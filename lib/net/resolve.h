@@ -27,8 +27,8 @@ void pm_resolver_free(pm_resolver *resolver);
 /* Whether `host` is a numeric address already; then it is the only one in `out`. */
 bool pm_resolve_numeric(const char *host, pm_addresses *out);
 
-/* Starts a lookup. `ready` is called once from another thread when it is over, never after
- * pm_lookup_free(); it must not call back into here. */
+/* Starts a lookup, or joins one of the same host that runs. `ready` is called once from another
+ * thread when it is over, never after pm_lookup_free(); it must not call back into here. */
 panicmon_err pm_lookup_start(pm_lookup **out, pm_resolver *resolver, const char *host,
                              void (*ready)(void *user), void *user);
 /* False while it runs. Else gives the addresses; none, and why in `problem` (static), on failure.

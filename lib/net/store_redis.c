@@ -1,6 +1,7 @@
 /* store_redis.c: the state store in Redis. One thread owns the connection and does all talking;
  * callers only touch the table of entries, guarded by the lock. An entry is never forgotten, so a
- * key is read from the server once. */
+ * key is read from the server once. What the server refuses (it may be full, a replica, or unable
+ * to write to its disk) is held back for a while, and does not keep the thread from the rest. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,17 @@
 #define COMPONENT        "redis"
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS  10000
+/* What was refused is tried again after so long. */
+#define HOLD_MS 5000
 /* How long the end waits for what is not saved yet. */
 #define END_MS 500
 
-/* What is known of a key. `next` links it while the thread has work with it. */
+typedef enum outcome { DONE, REFUSED, AWAY } outcome;
+
+/* What the server last refused to do with an entry. */
+typedef enum refusal { NOTHING, TO_READ, TO_WRITE, REFUSALS } refusal;
+
+/* What is known of a key. `next` links it while the thread has work with it, now or later. */
 typedef struct entry {
     struct entry *next;
     char *key; /* with the prefix */
@@ -27,7 +35,9 @@ typedef struct entry {
     bool known;  /* read from the server, or written by us */
     bool exists; /* when known */
     bool dirty;  /* to be written */
-    bool queued;
+    bool queued; /* or held */
+    refusal refused;
+    int64_t again_ms; /* held: until then */
     uint64_t version; /* of the value; a write that was overtaken stays dirty */
 } entry;
 
@@ -38,7 +48,8 @@ typedef struct redis_store {
     pm_thread *thread;
     pm_redis *redis; /* of the thread, as is what follows */
     int64_t backoff_ms;
-    bool told; /* that Redis is away */
+    bool told;         /* that Redis is away */
+    bool told_refused; /* that it refuses something */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work;
@@ -46,8 +57,11 @@ typedef struct redis_store {
     pm_map entries; /* key without prefix -> entry */
     entry *first;   /* work of the thread, oldest first */
     entry *last;
-    size_t dirty; /* entries that are */
-    bool away;    /* the last attempt to talk to Redis failed */
+    entry *first_held; /* by again_ms */
+    entry *last_held;
+    size_t dirty;             /* entries that are */
+    size_t refused[REFUSALS]; /* entries, by what was */
+    bool away;                /* the last attempt to talk to Redis failed */
     bool stop;
     bool over; /* the thread has nothing more to do */
 } redis_store;
@@ -75,21 +89,78 @@ static void note_away(redis_store *store, bool away)
     store->backoff_ms = away ? store->backoff_ms : 0;
 }
 
+/* Under the lock. */
+static void set_refused(redis_store *store, entry *at, refusal what)
+{
+    store->refused[at->refused]--; /* of NOTHING there is no count */
+    store->refused[what]++;
+    at->refused = what;
+}
+
+/* Notes what Redis refuses, and tells the first and the last of it. */
+static void note_refused(redis_store *store, entry *at, refusal what)
+{
+    pthread_mutex_lock(&store->lock);
+    if (what != at->refused) {
+        set_refused(store, at, what);
+        pthread_cond_broadcast(&store->news);
+    }
+    bool any = store->refused[TO_READ] + store->refused[TO_WRITE] > 0;
+    bool tell = any != store->told_refused && !store->stop;
+    pthread_mutex_unlock(&store->lock);
+    if (tell && any) {
+        pm_logf(store->log, PANICMON_LOG_WARNING, COMPONENT, "refused: %s; retrying",
+                pm_redis_why(store->redis));
+    } else if (tell) {
+        pm_logf(store->log, PANICMON_LOG_INFO, COMPONENT, "nothing is refused any more");
+    }
+    store->told_refused = any;
+}
+
+/* Links an entry at the end of a list. Under the lock. */
+static void append(entry **first, entry **last, entry *at)
+{
+    at->queued = true;
+    at->next = NULL;
+    *(*last == NULL ? first : &(*last)->next) = at;
+    *last = at;
+}
+
+static void take_first(entry **first, entry **last)
+{
+    (*first)->queued = false;
+    *first = (*first)->next;
+    *last = *first == NULL ? NULL : *last;
+}
+
 /* Puts an entry at the end of the work. Under the lock. */
 static void queue(redis_store *store, entry *at)
 {
-    if (at->queued) {
-        return;
+    if (!at->queued) {
+        append(&store->first, &store->last, at);
+        pthread_cond_signal(&store->work);
     }
-    at->queued = true;
-    at->next = NULL;
-    if (store->last == NULL) {
-        store->first = at;
-    } else {
-        store->last->next = at;
+}
+
+/* The same, but later. */
+static void hold(redis_store *store, entry *at)
+{
+    if (!at->queued) {
+        at->again_ms = pm_mono_ms() + HOLD_MS;
+        append(&store->first_held, &store->last_held, at);
     }
-    store->last = at;
-    pthread_cond_signal(&store->work);
+}
+
+/* Queues what was held long enough. Under the lock. Gives when there is more. */
+static int64_t queue_held(redis_store *store)
+{
+    int64_t now = pm_mono_ms();
+    while (store->first_held != NULL && store->first_held->again_ms <= now) {
+        entry *at = store->first_held;
+        take_first(&store->first_held, &store->last_held);
+        queue(store, at);
+    }
+    return store->first_held == NULL ? PM_NEVER : store->first_held->again_ms;
 }
 
 static bool write_entry(redis_store *store, entry *at)
@@ -134,14 +205,14 @@ static bool read_entry(redis_store *store, entry *at)
 static entry *next_work(redis_store *store, bool *write)
 {
     pthread_mutex_lock(&store->lock);
+    int64_t held_ms = queue_held(store);
     while (store->first == NULL && !store->stop) {
-        (void)pm_cond_wait_until(&store->work, &store->lock, PM_NEVER);
+        (void)pm_cond_wait_until(&store->work, &store->lock, held_ms);
+        held_ms = queue_held(store);
     }
     entry *at = store->first;
     if (at != NULL) {
-        store->first = at->next;
-        store->last = store->first == NULL ? NULL : store->last;
-        at->queued = false;
+        take_first(&store->first, &store->last);
         *write = at->dirty;
     }
     pthread_mutex_unlock(&store->lock);
@@ -163,17 +234,17 @@ static bool back_off(redis_store *store)
     return go_on;
 }
 
-static bool carry_out(redis_store *store, entry *at, bool write)
+/* A connection alone proves nothing: only what came of the command does. */
+static outcome carry_out(redis_store *store, entry *at, bool write)
 {
-    bool connected = pm_redis_connect(store->redis);
-    if (connected) {
-        note_away(store, false);
+    bool done =
+        pm_redis_connect(store->redis) && (write ? write_entry(store, at) : read_entry(store, at));
+    outcome came = done ? DONE : pm_redis_is_refused(store->redis) ? REFUSED : AWAY;
+    if (came != AWAY) {
+        note_refused(store, at, done ? NOTHING : write ? TO_WRITE : TO_READ);
     }
-    bool done = connected && (write ? write_entry(store, at) : read_entry(store, at));
-    if (!done) {
-        note_away(store, true);
-    }
-    return done;
+    note_away(store, came == AWAY);
+    return came;
 }
 
 static void thread_main(void *arg)
@@ -182,13 +253,15 @@ static void thread_main(void *arg)
     entry *at;
     bool write = false;
     while ((at = next_work(store, &write)) != NULL) {
-        bool done = carry_out(store, at, write);
+        outcome came = carry_out(store, at, write);
         pthread_mutex_lock(&store->lock);
-        if (!done || at->dirty) {
+        if (came == REFUSED) {
+            hold(store, at);
+        } else if (came == AWAY || at->dirty) {
             queue(store, at);
         }
         pthread_mutex_unlock(&store->lock);
-        if (!done && !back_off(store)) {
+        if (came == AWAY && !back_off(store)) {
             break;
         }
     }
@@ -233,7 +306,8 @@ static panicmon_err redis_load(pm_store *base, const char *key, int64_t until_ms
     if (at != NULL && !at->known) {
         queue(store, at);
     }
-    while (at != NULL && !at->known && waited == 0 && !store->stop && !store->away) {
+    while (at != NULL && !at->known && at->refused == NOTHING && waited == 0 && !store->stop &&
+           !store->away) {
         waited = pm_cond_wait_until(&store->news, &store->lock, until_ms);
     }
     panicmon_err status = at == NULL   ? PANICMON_ERR_NOMEM
@@ -261,6 +335,9 @@ static panicmon_err redis_save(pm_store *base, const char *key, const void *valu
         copy = old;
         at->known = true;
         at->exists = true;
+        if (at->refused == TO_READ) { /* nobody needs to any more */
+            set_refused(store, at, NOTHING);
+        }
         store->dirty += !at->dirty;
         at->dirty = true;
         at->version++;
@@ -277,7 +354,8 @@ static panicmon_err redis_sync(pm_store *base, int64_t until_ms)
     redis_store *store = (redis_store *)base;
     int waited = 0;
     pthread_mutex_lock(&store->lock);
-    while (store->dirty > 0 && !store->away && !store->stop && waited == 0) {
+    while (store->dirty > 0 && !store->away && store->refused[TO_WRITE] == 0 && !store->stop &&
+           waited == 0) {
         waited = pm_cond_wait_until(&store->news, &store->lock, until_ms);
     }
     panicmon_err status = store->dirty == 0 ? PANICMON_OK

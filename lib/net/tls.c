@@ -22,6 +22,14 @@ static bool is_numeric(const char *host)
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
+/* Which name the peer is asked for. In an info callback, whose const guards the handshake state,
+ * while that has not begun. */
+static void set_name(const SSL *ssl, const char *name)
+{
+    SSL *own = (SSL *)(uintptr_t)ssl;
+    (void)SSL_set_tlsext_host_name(own, name);
+}
+
 /* Server names are names (RFC 6066 3): libwebsockets sends addresses too, and "[" for IPv6. */
 static void drop_numeric_name(const SSL *ssl, int where, int result)
 {
@@ -31,9 +39,7 @@ static void drop_numeric_name(const SSL *ssl, int where, int result)
     }
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     if (name != NULL && (name[0] == '[' || is_numeric(name))) {
-        /* The callback's const guards the handshake state, which has not begun. */
-        SSL *own = (SSL *)(uintptr_t)ssl;
-        (void)SSL_set_tlsext_host_name(own, NULL);
+        set_name(ssl, NULL);
     }
 }
 
@@ -166,12 +172,13 @@ bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checke
     return true;
 }
 
+/* The library that connects may only know an address: the name is asked for here. */
 static void tell_begun(const SSL *ssl, int where, int result)
 {
     (void)result;
-    drop_numeric_name(ssl, where, result);
     if ((where & SSL_CB_HANDSHAKE_START) != 0) {
         const pm_tls_guard *guard = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+        set_name(ssl, is_numeric(guard->host) ? NULL : guard->host);
         guard->begun(guard->user, SSL_get_fd(ssl));
     }
 }

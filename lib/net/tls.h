@@ -33,8 +33,8 @@ bool pm_tls_lend_store(pm_tls *tls, void *context);
 bool pm_tls_judge(void *store_context, bool good, const char *host, bool *checked, char *why,
                   size_t room);
 
-/* For a client library that makes its own context and connects by itself: who must answer, and a
- * word when the handshake begins. Outlives the context's connections. */
+/* For a client library that makes its own context and connects by itself: who is asked for and must
+ * answer, and a word when the handshake begins. Outlives the context's connections. */
 typedef struct pm_tls_guard {
     const char *host;
     void (*begun)(void *user, int fd);

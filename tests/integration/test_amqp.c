@@ -2,6 +2,8 @@
  * load, alarms, returns, deleted queues, dead peers, TLS. Skipped (77) where there is none. */
 #include <check.h>
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,39 @@ static bool was_logged(const char *text)
     bool found = strstr(log_text, text) != NULL;
     pthread_mutex_unlock(&log_lock);
     return found;
+}
+
+/* ---- names ---- */
+
+#define DEAD_ADDRESS "127.0.0.2"
+/* Who listens at a black hole, and those that fill it. */
+#define HOLE_FDS 5
+
+static atomic_bool dead_first; /* localhost has another address, before its own */
+
+typedef int lookup_function(const char *host, const char *service, const struct addrinfo *hints,
+                            struct addrinfo **out);
+
+/* All lookups of the program, also those of libraries, come here. */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out)
+{
+    lookup_function *real;
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (host == NULL || strcmp(host, "localhost") != 0 || !atomic_load(&dead_first)) {
+        return real(host, service, hints, out);
+    }
+    struct addrinfo *rest = NULL;
+    int failed = real("127.0.0.1", service, hints, &rest);
+    failed = failed != 0 ? failed : real(DEAD_ADDRESS, service, hints, out);
+    if (failed == 0) {
+        struct addrinfo *last = *out;
+        while (last->ai_next != NULL) {
+            last = last->ai_next;
+        }
+        last->ai_next = rest;
+    }
+    return failed;
 }
 
 static void set_up(void)
@@ -125,6 +160,7 @@ typedef struct client {
     int index;
     bool large; /* its loop is one that must never wait */
     int rounds; /* messages to publish */
+    size_t size;
     int64_t deadline_ms;
     int64_t flush_ms;
     atomic_int published;
@@ -168,6 +204,22 @@ static void publish_to(client *me, const char *exchange, const char *key)
 static void publish(client *me, const char *key)
 {
     publish_to(me, "raw_data", key);
+}
+
+static void publish_large(client *me, size_t size)
+{
+    pm_request *request = calloc(1, sizeof *request);
+    *request = (pm_request){.kind = PM_REQUEST_PUBLISH,
+                            .target = strdup("raw_data"),
+                            .name = strdup("node.substrate"),
+                            .deadline = pm_mono_ms() + me->deadline_ms,
+                            .on_done = note_done,
+                            .owner = me};
+    ck_assert(pm_buf_reserve(&request->in, size));
+    memset(request->in.data, 'x', size);
+    request->in.len = size;
+    me->pending++;
+    me->channel->ops->submit(me->channel, request);
 }
 
 static void wait_done(client *me)
@@ -362,6 +414,7 @@ END_TEST
 /* A message that closes the channel must not do so for ever, nor take others with it. */
 START_TEST(an_exchange_that_is_not_there_costs_only_its_messages)
 {
+    char name[256] = {0};
     client me = {0};
     panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
     reset_queue("node.#");
@@ -369,11 +422,64 @@ START_TEST(an_exchange_that_is_not_there_costs_only_its_messages)
     publish(&me, "node.substrate");
     publish_to(&me, "nowhere", "node.substrate");
     publish(&me, "node.substrate");
+    for (size_t len = 190; len <= sizeof name - 1; len += 65) { /* the broker cuts the longer */
+        memset(name, 'x', len);
+        publish_to(&me, name, "node.substrate");
+    }
+    publish(&me, "node.substrate");
     wait_done(&me);
-    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 2);
-    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 1);
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 3);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 3);
     ck_assert_int_eq(waiting(sink), 0);
     ck_assert(was_logged("no exchange 'nowhere'"));
+    close_client(&me, 1000);
+    release_client(&me);
+    panicmon_sink_free(sink);
+}
+END_TEST
+
+START_TEST(a_routing_key_that_is_not_allowed_costs_only_its_messages)
+{
+    client me = {0};
+    panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
+    reset_queue("node.#");
+    ck_assert(broker_ctl("set_topic_permissions guest raw_data '^node[.]' '.*'"));
+    open_client(&me, sink, 0);
+    for (int i = 0; i < 20; i++) {
+        publish(&me, i == 10 ? "other.key" : "node.substrate");
+    }
+    wait_done(&me);
+    ck_assert(broker_ctl("clear_topic_permissions guest"));
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 19);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 1);
+    ck_assert_int_eq(waiting(sink), 0);
+    ck_assert(was_logged("access to topic 'other.key'"));
+    close_client(&me, 1000);
+    release_client(&me);
+    panicmon_sink_free(sink);
+}
+END_TEST
+
+/* Its queues are gone with it, but that is told otherwise. */
+START_TEST(a_deleted_exchange_is_declared_again)
+{
+    client me = {0};
+    panicmon_sink *sink = open_sink(broker_url(), modes[_i], NULL);
+    reset_queue("node.#");
+    open_client(&me, sink, 0);
+    publish(&me, "node.substrate");
+    wait_done(&me);
+    ck_assert_int_eq(me.last, PANICMON_OK);
+    ck_assert(broker_ctl("eval 'rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, exchange, "
+                         "<<\"raw_data\">>), false, <<\"test\">>).'"));
+    for (int i = 0; i < 10; i++) {
+        publish(&me, "node.substrate");
+    }
+    wait_done(&me);
+    ck_assert(was_logged("no exchange 'raw_data'"));
+    ck_assert_int_eq(me.last, PANICMON_ERR_NOENT);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_returned), 10);
+    ck_assert_int_eq(atomic_load(&sink->counts.dropped_failed), 0);
     close_client(&me, 1000);
     release_client(&me);
     panicmon_sink_free(sink);
@@ -507,6 +613,43 @@ START_TEST(an_alarm_stops_sending_until_it_is_over)
 }
 END_TEST
 
+static void run_flood(void *arg)
+{
+    client *me = arg;
+    for (int i = 0; i < me->rounds; i++) {
+        publish_large(me, me->size);
+    }
+    wait_done(me);
+    close_client(me, 1000);
+}
+
+/* With more on its way than the broker's socket takes, for much longer than two heartbeats. */
+START_TEST(an_alarm_costs_no_connection)
+{
+    static const char *const quick[] = {"broker.heartbeat", "1", NULL};
+    client me = {.rounds = 200, .size = 4096, .deadline_ms = 60000};
+    panicmon_sink *sink = open_sink(broker_url(), "own", quick);
+    reset_queue("node.#");
+    ck_assert(broker_ctl("set_vm_memory_high_watermark 0.00001"));
+    open_client(&me, sink, 0);
+    ck_assert_int_eq(pm_thread_start(&me.thread, me.name, PM_STACK_SMALL, run_flood, &me),
+                     PANICMON_OK);
+    int64_t until = pm_mono_ms() + 30000;
+    while (!was_logged("takes no messages for now") && pm_mono_ms() < until) {
+        (void)usleep(10000);
+    }
+    (void)usleep(4500000);
+    ck_assert(broker_ctl("set_vm_memory_high_watermark 0.6"));
+    pm_thread_join(me.thread);
+    release_client(&me);
+    ck_assert(was_logged("takes messages again"));
+    ck_assert(!was_logged("away"));
+    ck_assert_int_eq(atomic_load(&sink->counts.confirmed), 200);
+    panicmon_sink_free(sink);
+    reset_queue("node.#");
+}
+END_TEST
+
 /* An idle connection lives on by its heartbeats. */
 START_TEST(heartbeats_keep_an_idle_connection)
 {
@@ -615,24 +758,13 @@ END_TEST
 START_TEST(a_message_may_be_larger_than_the_socket_takes)
 {
     enum { LARGE = 24 << 20 };
-    client me = {.large = true};
+    client me = {.large = true, .deadline_ms = 30000};
     panicmon_sink *sink = open_sink(broker_url(), "own", NULL);
     reset_queue("node.#");
     open_client(&me, sink, 0);
     publish(&me, "node.substrate");
     wait_done(&me); /* it is connected */
-    pm_request *request = calloc(1, sizeof *request);
-    *request = (pm_request){.kind = PM_REQUEST_PUBLISH,
-                            .target = strdup("raw_data"),
-                            .name = strdup("node.substrate"),
-                            .deadline = pm_mono_ms() + 30000,
-                            .on_done = note_done,
-                            .owner = &me};
-    ck_assert(pm_buf_reserve(&request->in, LARGE));
-    memset(request->in.data, 'x', LARGE);
-    request->in.len = LARGE;
-    me.pending++;
-    me.channel->ops->submit(me.channel, request);
+    publish_large(&me, LARGE);
     (void)me.channel->ops->service(me.channel, pm_mono_ms());
     publish(&me, "node.substrate");
     wait_done(&me);
@@ -815,18 +947,7 @@ START_TEST(a_consumer_lives_through_a_restart_and_oversized_messages)
     broker_kill();
     ck_assert(broker_restart());
     me.deadline_ms = 40000;
-    pm_request *big = calloc(1, sizeof *big);
-    big->target = strdup("raw_data");
-    big->name = strdup("node.big");
-    big->deadline = pm_mono_ms() + 40000;
-    big->on_done = note_done;
-    big->owner = &me;
-    ck_assert(pm_buf_reserve(&big->in, 300000));
-    for (int i = 0; i < 300000; i++) {
-        pm_buf_char(&big->in, '9');
-    }
-    me.pending++;
-    me.channel->ops->submit(me.channel, big);
+    publish_large(&me, 300000);
     wait_done(&me);
     ck_assert_int_eq(me.last, PANICMON_OK);
     publish(&me, "node.substrate");
@@ -879,6 +1000,41 @@ START_TEST(amqps_verifies_certificate_and_host)
 }
 END_TEST
 
+/* Makes an address where nobody answers: what listens there has no room for another connection. */
+static void open_black_hole(const char *address, int port, int *fds)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    ck_assert_int_eq(inet_pton(AF_INET, address, &at.sin_addr), 1);
+    for (int i = 0; i < HOLE_FDS; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (i == 0) {
+            const int on = 1;
+            (void)setsockopt(fds[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+            ck_assert_int_eq(bind(fds[i], (struct sockaddr *)&at, sizeof at), 0);
+            ck_assert_int_eq(listen(fds[i], 0), 0);
+        } else {
+            (void)connect(fds[i], (struct sockaddr *)&at, sizeof at);
+        }
+    }
+}
+
+START_TEST(a_dead_address_of_a_name_does_not_keep_from_the_next)
+{
+    char url[96];
+    int fds[HOLE_FDS];
+    const char *const trusting[] = {"tls.ca_file", broker_file("ca.pem"), NULL};
+    reset_queue("node.#");
+    int port = _i == 0 ? broker_port() : broker_tls_port();
+    open_black_hole(DEAD_ADDRESS, port, fds);
+    atomic_store(&dead_first, true);
+    (void)snprintf(url, sizeof url, "%s://localhost:%d", _i == 0 ? "amqp" : "amqps", port);
+    ck_assert_int_eq(publish_one(url, trusting, 30000), PANICMON_OK);
+    for (int i = 0; i < HOLE_FDS; i++) {
+        close(fds[i]);
+    }
+}
+END_TEST
+
 START_TEST(refusals_are_told_without_the_password)
 {
     char url[96];
@@ -910,7 +1066,10 @@ static Suite *make_suite(void)
     tcase_add_loop_test(at, messages_are_confirmed_and_arrive_in_order, 0, 2);
     tcase_add_loop_test(at, a_message_without_a_queue_is_returned, 0, 2);
     tcase_add_loop_test(at, an_exchange_that_is_not_there_costs_only_its_messages, 0, 2);
+    tcase_add_loop_test(at, a_routing_key_that_is_not_allowed_costs_only_its_messages, 0, 2);
+    tcase_add_loop_test(at, a_deleted_exchange_is_declared_again, 0, 2);
     tcase_add_loop_test(at, a_broker_that_comes_later_gets_what_waits, 0, 2);
+    tcase_add_test(at, an_alarm_costs_no_connection);
     tcase_add_loop_test(at, an_alarm_stops_sending_until_it_is_over, 0, 2);
     tcase_add_loop_test(at, heartbeats_keep_an_idle_connection, 0, 2);
     tcase_add_test(at, a_broker_that_is_back_gets_what_waits_at_a_stop);
@@ -928,6 +1087,7 @@ static Suite *make_suite(void)
     tcase_add_test(at, a_consumer_lives_through_a_restart_and_oversized_messages);
     at = add_case(suite, "refuse");
     tcase_add_test(at, amqps_verifies_certificate_and_host);
+    tcase_add_loop_test(at, a_dead_address_of_a_name_does_not_keep_from_the_next, 0, 2);
     tcase_add_test(at, refusals_are_told_without_the_password);
     return suite;
 }

@@ -2,6 +2,7 @@
  * (77) where there is none. */
 #include <check.h>
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static char directory[] = "/tmp/pm-redis-XXXXXX";
 static char url[96];
 static int port;
 static pid_t server;
+static panicmon_log *log_of_test;
 
 static int free_port(void)
 {
@@ -52,6 +54,56 @@ static void kill_server(void)
     (void)waitpid(server, NULL, 0);
 }
 
+/* Says one thing to the server, over a connection of its own, and gives the first line it says. */
+static const char *tell_server(const char *command)
+{
+    static char answer[256];
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    FILE *server_end = fdopen(fd, "r+");
+    ck_assert_ptr_nonnull(server_end);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_gt(dprintf(fd, "AUTH p@ss/w:rd\r\n%s\r\n", command), 0);
+    ck_assert_ptr_nonnull(fgets(answer, sizeof answer, server_end));
+    ck_assert_str_eq(answer, "+OK\r\n");
+    ck_assert_ptr_nonnull(fgets(answer, sizeof answer, server_end));
+    (void)fclose(server_end);
+    return answer;
+}
+
+/* How many connections the server has had so far, with this one. */
+static long count_connections(void)
+{
+    return strtol(tell_server("CLIENT ID") + 1, NULL, 10);
+}
+
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static char log_text[8192]; /* guarded by log_lock */
+
+static void see_record(void *user, panicmon_log_level level, const char *component,
+                       const char *message)
+{
+    (void)user;
+    (void)level;
+    pthread_mutex_lock(&log_lock);
+    size_t len = strlen(log_text);
+    (void)snprintf(log_text + len, sizeof log_text - len, "%s: %s\n", component, message);
+    pthread_mutex_unlock(&log_lock);
+}
+
+static int count_logged(const char *text)
+{
+    int count = 0;
+    pthread_mutex_lock(&log_lock);
+    for (const char *at = log_text; (at = strstr(at, text)) != NULL; at++) {
+        count++;
+    }
+    pthread_mutex_unlock(&log_lock);
+    return count;
+}
+
 /* Loads until it works or ten seconds passed: the server may still be starting. */
 static panicmon_err load(pm_store *store, const char *key, pm_buf *value)
 {
@@ -67,7 +119,7 @@ static pm_store *open_store(const char *at)
 {
     pm_store *store = NULL;
     panicmon_error *err = NULL;
-    ck_assert_msg(pm_store_new_redis(&store, at, "t:", NULL, &err) == PANICMON_OK, "%s",
+    ck_assert_msg(pm_store_new_redis(&store, at, "t:", log_of_test, &err) == PANICMON_OK, "%s",
                   panicmon_error_message(err));
     return store;
 }
@@ -127,6 +179,72 @@ START_TEST(writes_while_redis_is_away_are_sent_when_it_is_back)
     pm_store_free(store);
     pm_buf_free(&value);
     expect(url, "a", "2");
+    kill_server();
+}
+END_TEST
+
+/* A server that is full refuses writes, and goes on to read; nothing is lost once it has room. */
+START_TEST(what_is_refused_keeps_nothing_else)
+{
+    pm_buf value = {0};
+    start_server();
+    expect_soon();
+    ck_assert_int_eq(panicmon_log_new(&log_of_test, see_record, NULL, NULL), PANICMON_OK);
+    pm_store *store = open_store(url);
+    ck_assert_int_eq(load(store, "none", &value), PANICMON_ERR_NOENT);
+    ck_assert_str_eq(tell_server("CONFIG SET maxmemory 1"), "+OK\r\n");
+    long connections = count_connections();
+    ck_assert_int_eq(pm_store_save(store, "a", "1", 1), PANICMON_OK);
+    ck_assert_int_eq(pm_store_save(store, "b", "2", 1), PANICMON_OK);
+    /* refused, and not only late */
+    ck_assert_int_eq(pm_store_sync(store, pm_mono_ms() + 20000), PANICMON_ERR_REDIS);
+    for (int i = 0; i < 10; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "other%d", i);
+        ck_assert_int_eq(pm_store_load_until(store, key, pm_mono_ms() + 20000, &value),
+                         PANICMON_ERR_NOENT);
+        (void)usleep(100000);
+    }
+    ck_assert_int_eq(pm_store_load(store, "a", &value), PANICMON_OK);
+    ck_assert_int_eq(count_connections(), connections + 1); /* it hangs up on nobody */
+    ck_assert_int_eq(count_logged("redis: refused: OOM command not allowed"), 1);
+    ck_assert_str_eq(tell_server("CONFIG SET maxmemory 0"), "+OK\r\n");
+    int64_t until = pm_mono_ms() + 20000;
+    while (pm_store_sync(store, until) != PANICMON_OK && pm_mono_ms() < until) {
+        (void)usleep(20000);
+    }
+    pm_store_free(store);
+    ck_assert_int_eq(count_logged("redis: nothing is refused any more"), 1);
+    ck_assert_int_eq(count_logged("refused: "), 1);
+    ck_assert_int_eq(count_logged("away"), 0);
+    panicmon_log_free(log_of_test);
+    log_of_test = NULL;
+    expect(url, "a", "1");
+    expect(url, "b", "2");
+    pm_buf_free(&value);
+    kill_server();
+}
+END_TEST
+
+/* One that cannot be read, as it is no text, takes no other with it. */
+START_TEST(a_value_that_is_none_of_ours_is_written_anew)
+{
+    pm_buf value = {0};
+    start_server();
+    expect_soon();
+    ck_assert_str_eq(tell_server("LPUSH t:list one two"), ":2\r\n");
+    pm_store *store = open_store(url);
+    ck_assert_int_eq(pm_store_load_until(store, "list", pm_mono_ms() + 20000, &value),
+                     PANICMON_ERR_REDIS);
+    ck_assert_int_eq(pm_store_load_until(store, "other", pm_mono_ms() + 20000, &value),
+                     PANICMON_ERR_NOENT);
+    ck_assert_int_eq(pm_store_save(store, "a", "1", 1), PANICMON_OK);
+    ck_assert_int_eq(pm_store_sync(store, pm_mono_ms() + 20000), PANICMON_OK);
+    ck_assert_int_eq(pm_store_save(store, "list", "text", 4), PANICMON_OK);
+    ck_assert_int_eq(pm_store_sync(store, pm_mono_ms() + 20000), PANICMON_OK);
+    pm_store_free(store);
+    expect(url, "list", "text");
+    pm_buf_free(&value);
     kill_server();
 }
 END_TEST
@@ -207,6 +325,8 @@ int main(void)
     tcase_set_timeout(all, 60);
     tcase_add_test(all, values_survive_in_redis);
     tcase_add_test(all, writes_while_redis_is_away_are_sent_when_it_is_back);
+    tcase_add_test(all, what_is_refused_keeps_nothing_else);
+    tcase_add_test(all, a_value_that_is_none_of_ours_is_written_anew);
     tcase_add_test(all, a_socket_of_this_machine_with_password_and_database);
     tcase_add_test(all, databases_are_apart_and_bad_urls_refused);
     suite_add_tcase(suite, all);

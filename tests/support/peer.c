@@ -261,6 +261,11 @@ char *peer_read_text(peer_conn *conn)
     }
 }
 
+const char *peer_name(const peer_conn *conn)
+{
+    return conn->tls == NULL ? NULL : SSL_get_servername(conn->tls, TLSEXT_NAMETYPE_host_name);
+}
+
 void peer_idle(peer_conn *conn)
 {
     char bytes[256];

@@ -49,6 +49,8 @@ bool peer_send_text(peer_conn *conn, const char *text);
 bool peer_send_bytewise(peer_conn *conn, const char *text); /* one byte a write */
 /* The next text message; malloc'd. NULL: closed or stopped. Pings are answered. */
 char *peer_read_text(peer_conn *conn);
+/* The name that the client's TLS asked for; NULL: none. */
+const char *peer_name(const peer_conn *conn);
 /* Does nothing until the other side closes or the peer stops. */
 void peer_idle(peer_conn *conn);
 void peer_pause(peer_conn *conn, int ms);

@@ -128,6 +128,8 @@ START_TEST(returned_and_refused_messages_fail)
 }
 END_TEST
 
+static const char *const declared[] = {"raw_data", NULL};
+
 START_TEST(a_message_that_closes_the_channel_goes_alone)
 {
     box_outcome at[4];
@@ -141,8 +143,8 @@ START_TEST(a_message_that_closes_the_channel_goes_alone)
     box_add(lane, &at[3], "333");
     while (box_take(port, 0, &next) != NULL) {
     }
-    pm_port_refused(port, "404 NOT_FOUND - no exchange 'none' in vhost '/'");
-    pm_port_refused(port, "406 - message size 2 is larger than configured max size 1");
+    pm_port_refused(port, "404 NOT_FOUND - no exchange 'none' in vhost '/'", declared, 0);
+    pm_port_refused(port, "406 - message size 2 is larger than configured max size 1", declared, 0);
     pm_port_lost(port);
     (void)pm_lane_collect(lane, 0);
     ck_assert_int_eq(at[1].status, PANICMON_ERR_AMQP);
@@ -157,6 +159,132 @@ START_TEST(a_message_that_closes_the_channel_goes_alone)
     pm_outbox_free(outbox);
     for (int i = 0; i < 4; i++) {
         box_clear(&at[i]);
+    }
+}
+END_TEST
+
+/* A routing key that is not allowed says nothing about others of its exchange. */
+START_TEST(a_refused_routing_key_costs_only_its_messages)
+{
+    box_outcome at[4];
+    int64_t next;
+    pm_outbox *outbox = box_open(1 << 20, NULL);
+    pm_port *port = box_open_port(outbox);
+    pm_lane *lane = box_open_lane(port, "a");
+    box_add_key(lane, &at[0], "raw_data", "good", "0");
+    box_add_key(lane, &at[1], "raw_data", "bad", "1");
+    box_add_key(lane, &at[2], "other", "bad", "2");
+    box_add_key(lane, &at[3], "topic 'x'", "good", "3");
+    while (box_take(port, 0, &next) != NULL) {
+    }
+    pm_port_refused(port,
+                    "403 ACCESS_REFUSED - access to topic 'bad' in exchange 'raw_data' in vhost "
+                    "'/' refused for user 'guest'",
+                    declared, 0);
+    pm_port_refused(port, "404 NOT_FOUND - no exchange 'topic 'x'' in vhost '/'", declared, 0);
+    pm_port_lost(port);
+    (void)pm_lane_collect(lane, 0);
+    ck_assert_int_eq(at[1].status, PANICMON_ERR_AMQP);
+    ck_assert_int_eq(at[3].status, PANICMON_ERR_AMQP);
+    ck_assert_int_eq(box_counts.dropped_failed, 2);
+    box_expect_next(port, "0");
+    box_expect_next(port, "2");
+    box_acked(port, 2, true);
+    pm_lane_close(lane);
+    pm_port_close(port);
+    ck_assert_int_eq(box_waiting(), 0);
+    pm_outbox_free(outbox);
+    for (int i = 0; i < 4; i++) {
+        box_clear(&at[i]);
+    }
+}
+END_TEST
+
+/* An exchange that the next connection declares again is there again then; but what makes it vanish
+ * may do so each time. */
+START_TEST(a_declared_exchange_that_vanished_costs_nothing_at_first)
+{
+    static const char said[] = "404 NOT_FOUND - no exchange 'raw_data' in vhost '/'";
+    box_outcome at[2];
+    int64_t next;
+    int64_t now = 0;
+    pm_outbox *outbox = box_open(1 << 20, NULL);
+    pm_port *port = box_open_port(outbox);
+    pm_lane *lane = box_open_lane(port, "a");
+    box_add(lane, &at[0], "0");
+    ck_assert_ptr_nonnull(box_take(port, now, &next));
+    for (int i = 1; i < PM_OUTBOX_TRIES; i++) {
+        pm_port_refused(port, said, declared, now);
+        pm_port_lost(port);
+        ck_assert_int_eq(box_waiting(), 1);
+        ck_assert_ptr_null(box_take(port, now, &next)); /* not before a pause is over */
+        now = next;
+        ck_assert_ptr_nonnull(box_take(port, now, &next));
+    }
+    box_add(lane, &at[1], "1");
+    ck_assert_ptr_nonnull(box_take(port, now, &next));
+    pm_port_refused(port, said, declared, now);
+    pm_port_lost(port);
+    (void)pm_lane_collect(lane, 0);
+    ck_assert_int_eq(at[0].status, PANICMON_ERR_AMQP);
+    ck_assert_int_eq(box_counts.dropped_failed, 1);
+    ck_assert_int_eq(box_waiting(), 1);
+    ck_assert_ptr_null(box_take(port, now, &next));
+    ck_assert_ptr_nonnull(box_take(port, next, &next));
+    box_acked(port, 1, false);
+    pm_lane_close(lane);
+    pm_port_close(port);
+    ck_assert_int_eq(box_waiting(), 0);
+    pm_outbox_free(outbox);
+    box_clear(&at[0]);
+    box_clear(&at[1]);
+}
+END_TEST
+
+/* The broker's text has 255 bytes at most, with dots at its end where it wanted more. */
+START_TEST(a_name_that_the_broker_cut_is_known_by_its_beginning)
+{
+    box_outcome at[3];
+    char name[PM_OUTBOX_NAME_MAX + 1];
+    char said[400];
+    int64_t next;
+    for (size_t len = 220; len <= PM_OUTBOX_NAME_MAX; len++) {
+        pm_outbox *outbox = box_open(1 << 20, NULL);
+        pm_port *port = box_open_port(outbox);
+        pm_lane *lane = box_open_lane(port, "a");
+        int64_t dropped = box_counts.dropped_failed;
+        memset(name, 'x', len);
+        name[len] = '\0';
+        box_add_key(lane, &at[0], "raw_data", "xxx", "0");
+        box_add_key(lane, &at[1], name, name, "1");
+        box_add_key(lane, &at[2], "raw_data", name, "2");
+        while (box_take(port, 0, &next) != NULL) {
+        }
+        for (int kind = 0; kind < 2; kind++) {
+            (void)snprintf(said, sizeof said,
+                           kind == 0 ? "NOT_FOUND - no exchange '%s' in vhost '/'"
+                                     : "ACCESS_REFUSED - access to topic '%s' in exchange "
+                                       "'raw_data' in vhost '/' refused for user 'guest'",
+                           name);
+            if (strlen(said) > 255) {
+                strcpy(said + 252, "...");
+            }
+            pm_port_refused(port, said, declared, 0);
+        }
+        pm_port_lost(port);
+        (void)pm_lane_collect(lane, 0);
+        ck_assert_int_eq(at[1].status, PANICMON_ERR_AMQP);
+        ck_assert_int_eq(at[2].status, PANICMON_ERR_AMQP);
+        ck_assert_int_eq(box_counts.dropped_failed, dropped + 2);
+        box_expect_next(port, "0");
+        box_acked(port, 1, false);
+        pm_lane_close(lane);
+        pm_port_close(port);
+        ck_assert_int_eq(box_waiting(), 0);
+        pm_outbox_free(outbox);
+        for (int i = 0; i < 3; i++) {
+            box_clear(&at[i]);
+        }
     }
 }
 END_TEST
@@ -617,6 +745,9 @@ int main(void)
     tcase_add_test(all, a_lost_connection_sends_again_in_order);
     tcase_add_test(all, returned_and_refused_messages_fail);
     tcase_add_test(all, a_message_that_closes_the_channel_goes_alone);
+    tcase_add_test(all, a_refused_routing_key_costs_only_its_messages);
+    tcase_add_test(all, a_declared_exchange_that_vanished_costs_nothing_at_first);
+    tcase_add_test(all, a_name_that_the_broker_cut_is_known_by_its_beginning);
     tcase_add_test(all, the_oldest_of_all_lanes_go_first_but_no_monitorables);
     tcase_add_test(all, only_its_own_confirms_do_not_wake_a_channel);
     tcase_add_test(all, a_list_takes_the_place_of_none_of_another_manager);

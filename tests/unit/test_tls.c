@@ -9,6 +9,7 @@
 #include <panicmon/panicmon.h>
 
 #include "base/buf.h"
+#include "net/amqp_conn.h"
 #include "net/tls.h"
 #include "net/ws.h"
 #include "peer.h"
@@ -178,6 +179,42 @@ START_TEST(its_own_certificate_is_shown_to_who_demands_one)
 }
 END_TEST
 
+/* ---- a broker ---- */
+
+static void note_name(peer_conn *conn)
+{
+    const char *name = peer_name(conn);
+    (void)snprintf(conn->user, sizeof seen, "%s", name == NULL ? "none" : name);
+}
+
+/* The connection goes to an address; the name is asked for all the same, an address is not. */
+START_TEST(a_broker_is_asked_for_by_its_name)
+{
+    static const char *const hosts[][2] = {{"localhost", "localhost"}, {"127.0.0.1", "none"}};
+    const peer_cert kind = PEER_CERT_GOOD;
+    char ca_file[64];
+    (void)snprintf(ca_file, sizeof ca_file, "/tmp/test_tls_%d", (int)getpid());
+    for (size_t i = 0; i < 2; i++) {
+        peer *server = peer_start(note_name, seen, &kind, ca_file);
+        const pm_amqp_options options = {
+            .url = urls[0], .tls_ca_file = ca_file, .heartbeat_s = 30, .confirm_timeout_ms = 30000};
+        pm_target target;
+        pm_conn *conn = NULL;
+        (void)snprintf(urls[0], sizeof urls[0], "amqps://%s:%d", hosts[i][0], peer_port(server));
+        ck_assert_int_eq(pm_target_init(&target, &options, NULL), PANICMON_OK);
+        ck_assert_int_eq(pm_conn_new(&conn, &target, "test", 8192), PANICMON_OK);
+        ck_assert(!pm_conn_open(conn));
+        ck_assert_ptr_nonnull(strstr(pm_conn_why(conn), "login: ")); /* not earlier */
+        pm_conn_close(conn, false);
+        peer_stop(server);
+        ck_assert_str_eq(seen, hosts[i][1]);
+        pm_conn_free(conn);
+        pm_target_clear(&target);
+        (void)unlink(ca_file);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls");
@@ -185,6 +222,7 @@ int main(void)
     tcase_add_test(tests, bad_files_are_refused);
     tcase_add_test(tests, the_context_is_made_once);
     tcase_add_test(tests, its_own_certificate_is_shown_to_who_demands_one);
+    tcase_add_test(tests, a_broker_is_asked_for_by_its_name);
     tcase_set_timeout(tests, 30);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
