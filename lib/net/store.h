@@ -40,8 +40,8 @@ panicmon_err pm_store_new_dir(pm_store **out, const char *path, panicmon_error *
  * ERR_REDIS. */
 panicmon_err pm_store_new_redis(pm_store **out, const char *url, const char *prefix,
                                 panicmon_log *log, panicmon_error **err);
-/* ERR_NOENT: no such key. ERR_REDIS: it is not known and the store is away. The value is appended
- * to `value`. */
+/* ERR_NOENT: no such key. ERR_REDIS: it is not known, and the store is away or refuses it. The
+ * value is appended to `value`. */
 panicmon_err pm_store_load(pm_store *store, const char *key, pm_buf *value);
 /* The same, but waits no longer than `until_ms` (pm_mono_ms()). */
 panicmon_err pm_store_load_until(pm_store *store, const char *key, int64_t until_ms, pm_buf *value);
@@ -49,7 +49,7 @@ panicmon_err pm_store_save(pm_store *store, const char *key, const void *value, 
 /* Whether pm_store_save() only touches memory, so that a loop may call it. */
 bool pm_store_saves_in_memory(const pm_store *store);
 /* Waits until all that was saved is stored for good: ERR_TIMEOUT after `until_ms`; ERR_REDIS at
- * once when the store is away. */
+ * once when the store is away or refuses something. */
 panicmon_err pm_store_sync(pm_store *store, int64_t until_ms);
 /* Takes another reference. */
 pm_store *pm_store_ref(pm_store *store);

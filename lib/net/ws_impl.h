@@ -28,10 +28,10 @@ struct pm_loop {
     bool dispatched; /* a callback of a user ran in this pm_loop_wait() */
     bool moved;      /* something came in this turn of the carrier */
     int64_t caught_up;
-    int watch_set;   /* epoll descriptor of the watches, closed by the carrier; -1: none yet */
-    pm_ws *busy;     /* connections with something due: all but the open and the closed ones */
-    pm_ws *quiet;    /* the others */
-    pm_ws *cursor;   /* the next one when walking `busy`; see pm_ws_free() */
+    int watch_set; /* epoll descriptor of the watches, closed by the carrier; -1: none yet */
+    pm_ws *busy;   /* connections with something due: all but the open and the closed ones */
+    pm_ws *quiet;  /* the others */
+    pm_ws *cursor; /* the next one when walking `busy`; see pm_ws_free() */
 };
 
 typedef enum ws_state {
@@ -91,8 +91,8 @@ struct pm_ws {
 void pm_loop_dispatch_watch(pm_loop *loop);
 
 /* ---- ws_conn.c, called by loop.c ---- */
-/* Does what is due for the connections in `busy`. `looked`: the carrier has just moved what came, so
- * that who has not answered by now is late. */
+/* Does what is due for the connections in `busy`. `looked`: the carrier has just moved what came,
+ * so that who has not answered by now is late. */
 void pm_conn_work(pm_loop *loop, int64_t now, bool looked);
 /* When pm_conn_work() is due next. */
 int64_t pm_conn_due(const pm_loop *loop);
