@@ -46,6 +46,12 @@ typedef struct pm_slot {
     pm_job job;
 } pm_slot;
 
+/* What kept a loop for long, of one kind. */
+typedef struct pm_slow {
+    int64_t told; /* when one was last named */
+    size_t more;  /* how many were not since */
+} pm_slow;
+
 struct pm_events_loop {
     pm_events *exec;
     size_t place;
@@ -67,8 +73,8 @@ struct pm_events_loop {
     int64_t woke_us;            /* when it last went to look for events */
     int64_t rounds;             /* begun since rate_since */
     int64_t rate_since;
-    int64_t slow_told; /* when a slow step was last named */
-    size_t slow_more;  /* how many were not named since */
+    pm_slow slow_step;
+    pm_slow slow_rest;
     pm_wheel wheel;
 };
 

@@ -181,8 +181,9 @@ static int64_t work(pm_events_loop *loop)
         pm_share_send(loop->share, loop->now_us / 1000);
         due = service(loop, loop->now_us / 1000);
     } while (!STAILQ_EMPTY(&loop->ready));
-    pm_share_send(loop->share, loop->now_us / 1000);
     due = pm_earlier(due, pm_share_service(loop->share, loop->now_us / 1000));
+    pm_share_send(loop->share, loop->now_us / 1000);
+    due = pm_earlier(due, pm_rpc_service(loop->rpc, loop->now_us / 1000)); /* of what was sent */
     if (!STAILQ_EMPTY(&loop->ready)) {
         return loop->now_us / 1000;
     }

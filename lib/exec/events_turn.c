@@ -251,20 +251,21 @@ static void after_turn(pm_slot *slot, bool first)
     }
 }
 
-static void tell_slow(pm_events_loop *loop, const char *component, const char *what,
-                      int64_t took_ms, const char *hint)
+/* Of each kind one in a while, as one may hide the other. */
+static void tell_slow(const pm_events_loop *loop, pm_slow *slow, const char *component,
+                      const char *what, int64_t took_ms, const char *hint)
 {
     int64_t now = loop->now_us / 1000;
-    if (loop->slow_told != 0 && now - loop->slow_told < SLOW_TELL_MS) {
-        loop->slow_more++;
+    if (slow->told != 0 && now - slow->told < SLOW_TELL_MS) {
+        slow->more++;
         return;
     }
     pm_logf(loop->exec->env.log, PANICMON_LOG_WARNING, component,
             "%s kept all others waiting for %lld ms (%zu more were as slow since the last such "
             "record); %s",
-            what, (long long)took_ms, loop->slow_more, hint);
-    loop->slow_told = now;
-    loop->slow_more = 0;
+            what, (long long)took_ms, slow->more, hint);
+    slow->told = now;
+    slow->more = 0;
 }
 
 /* In a helper. */
@@ -300,14 +301,15 @@ void pm_slot_turn(pm_slot *slot)
     bool first = do_turn(slot, began);
     loop->now_us = pm_mono_us();
     if (loop->now_us - began >= SLOW_MS * 1000) {
-        tell_slow(loop, slot->task->name, "a step", (loop->now_us - began) / 1000,
+        tell_slow(loop, &loop->slow_step, slot->task->name, "a step", (loop->now_us - began) / 1000,
                   "a monitor that blocks should say so with PANICMON_MONITOR_BLOCKING");
     }
     began = loop->now_us;
     after_turn(slot, first); /* it may be gone then */
     loop->now_us = pm_mono_us();
     if (loop->now_us - began >= SLOW_MS * 1000) {
-        tell_slow(loop, COMPONENT, "what followed a step", (loop->now_us - began) / 1000,
+        tell_slow(loop, &loop->slow_rest, COMPONENT, "what followed a step",
+                  (loop->now_us - began) / 1000,
                   "a sink must take messages without waiting, and a monitor's free be short");
     }
 }

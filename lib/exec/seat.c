@@ -33,13 +33,22 @@ panicmon_err pm_seat_open(pm_seat *seat, const pm_exec_env *env, const char *nam
     return status;
 }
 
+/* What is late may have others sent, again or at last. */
+static int64_t service_calls(pm_seat *seat, int64_t now)
+{
+    int64_t due = pm_rpc_service(seat->rpc, now);
+    if (seat->share != NULL) {
+        due = pm_share_service(seat->share, now);
+        pm_share_send(seat->share, now);
+        due = pm_earlier(due, pm_rpc_service(seat->rpc, now));
+    }
+    return due;
+}
+
 int64_t pm_seat_service(pm_seat *seat)
 {
     int64_t now = pm_mono_ms();
-    int64_t due = pm_rpc_service(seat->rpc, now);
-    if (seat->share != NULL) {
-        due = pm_earlier(due, pm_share_service(seat->share, now));
-    }
+    int64_t due = service_calls(seat, now);
     if (pm_rpc_get_counts(seat->rpc)->sockets != seat->counted.sockets) {
         pm_figures_add_rpc(seat->env->figures, pm_rpc_get_counts(seat->rpc), &seat->counted);
     }

@@ -54,7 +54,7 @@ struct pm_share {
     size_t out_size;
     bool canceling;
     int64_t swept;
-    int64_t waiting_due; /* no call that waits for its turn has an earlier deadline */
+    int64_t due; /* nobody has to be told before, whose call waits for its turn or is another's */
 };
 
 static flight *flight_of(pm_node *node)
@@ -172,14 +172,19 @@ static bool make_room(pm_share *share)
     return true;
 }
 
-/* The first deadline after `since` of those who wait for a flight. */
-static int64_t next_deadline(const flight *call, int64_t since)
+/* Of those who wait for a flight and have time left after `since`: how long the one with most of it
+ * has, and in *first the one with least. 0: there is none. */
+static int64_t last_deadline(const flight *call, int64_t since, int64_t *first)
 {
-    int64_t next = PM_NEVER;
+    int64_t last = 0;
+    *first = PM_NEVER;
     for (const pm_request *at = call->parcel.waiters; at != NULL; at = at->next) {
-        next = at->deadline > since ? pm_earlier(next, at->deadline) : next;
+        if (at->deadline > since) {
+            last = at->deadline > last ? at->deadline : last;
+            *first = pm_earlier(*first, at->deadline);
+        }
     }
-    return next;
+    return last;
 }
 
 /* Parts a flight from those who have no time left after `since`. */
@@ -208,20 +213,26 @@ static void tell_late(flight *call, int64_t since, const char *message)
     }
 }
 
-/* Whether anybody has time left for a call that waits for its turn; who has none is told. */
-static bool is_wanted(pm_request *wire, int64_t now)
+/* Gives a flight the time of those who have some after `since`; the others are told. False: nobody
+ * has. */
+static bool renew(pm_share *share, flight *call, int64_t since, const char *message)
 {
-    flight *call = (flight *)wire;
-    if (wire->deadline > now || wire->on_done == on_direct) {
-        return wire->deadline > now;
-    }
-    int64_t next = next_deadline(call, now);
-    if (next == PM_NEVER) {
+    int64_t first;
+    int64_t last = last_deadline(call, since, &first);
+    if (last == 0) {
         return false;
     }
-    tell_late(call, now, TOO_MANY);
-    wire->deadline = next;
+    tell_late(call, since, message);
+    call->parcel.wire.deadline = last;
+    share->due = pm_earlier(share->due, first);
     return true;
+}
+
+/* Whether anybody has time left for a call that waits for its turn. */
+static bool is_wanted(pm_share *share, pm_request *wire, int64_t now)
+{
+    return wire->deadline > now ||
+           (wire->on_done != on_direct && renew(share, (flight *)wire, now, TOO_MANY));
 }
 
 /* The next ones that had to wait may go. */
@@ -236,7 +247,7 @@ static void advance(pm_share *share, endpoint *to)
         wire->next = NULL;
         if (share->canceling) {
             refuse(share, wire, PANICMON_ERR_CANCELED, "canceled");
-        } else if (!is_wanted(wire, pm_mono_ms())) {
+        } else if (!is_wanted(share, wire, pm_mono_ms())) {
             refuse(share, wire, PANICMON_ERR_TIMEOUT, TOO_MANY);
         } else if (make_room(share)) {
             put_out(share, wire);
@@ -248,19 +259,37 @@ static void advance(pm_share *share, endpoint *to)
 
 static void expire_waiting(pm_share *share, endpoint *to, int64_t now)
 {
+    pm_request *late = NULL;
     pm_request **link = &to->waiting;
     while (*link != NULL) {
         pm_request *wire = *link;
-        if (is_wanted(wire, now)) {
-            share->waiting_due = pm_earlier(share->waiting_due, wire->deadline);
+        if (is_wanted(share, wire, now)) {
+            share->due = pm_earlier(share->due, wire->deadline);
             link = &wire->next;
         } else {
             *link = wire->next;
-            wire->next = NULL;
-            refuse(share, wire, PANICMON_ERR_TIMEOUT, TOO_MANY);
+            wire->next = late;
+            late = wire;
         }
     }
     to->waiting_end = link;
+    while (late != NULL) {
+        pm_request *wire = late;
+        late = wire->next;
+        wire->next = NULL;
+        refuse(share, wire, PANICMON_ERR_TIMEOUT, TOO_MANY);
+    }
+}
+
+/* Those who joined a flight and have less time than it is given. */
+static void expire_joined(pm_share *share, flight *call, int64_t now)
+{
+    int64_t first;
+    tell_late(call, now, "no answer in time");
+    (void)last_deadline(call, now, &first);
+    if (first < call->parcel.wire.deadline) {
+        share->due = pm_earlier(share->due, first);
+    }
 }
 
 static void send_again(pm_share *share, pm_request *wire)
@@ -272,18 +301,14 @@ static void send_again(pm_share *share, pm_request *wire)
     put_out(share, wire);
 }
 
-/* It was given up because of the deadline of one who asked. Those who have time left get another
- * try; the others are told. */
+/* It was given up because of the deadline of the first who asked. Those who have time left get
+ * another try. */
 static bool try_again(pm_share *share, flight *call)
 {
     pm_request *wire = &call->parcel.wire;
-    int64_t since = pm_mono_ms() + AGAIN_MS;
-    int64_t next = next_deadline(call, since);
-    if (next == PM_NEVER || !make_room(share)) {
+    if (!make_room(share) || !renew(share, call, pm_mono_ms() + AGAIN_MS, wire->message)) {
         return false;
     }
-    tell_late(call, since, wire->message);
-    wire->deadline = next;
     send_again(share, wire);
     return true;
 }
@@ -341,7 +366,7 @@ static void send_or_wait(pm_share *share, endpoint *to, pm_request *wire)
         wire->next = NULL;
         *to->waiting_end = wire;
         to->waiting_end = &wire->next;
-        share->waiting_due = pm_earlier(share->waiting_due, wire->deadline);
+        share->due = pm_earlier(share->due, wire->deadline);
     }
 }
 
@@ -354,14 +379,6 @@ static flight *find_flight(const pm_share *share, const pm_request *request, uin
         found = flight_of(pm_table_same(&found->node));
     }
     return found;
-}
-
-/* Somebody joined who has less time than the others. */
-static void hasten(pm_share *share, pm_request *wire, int64_t deadline)
-{
-    wire->deadline = deadline;
-    share->waiting_due = pm_earlier(share->waiting_due, deadline); /* it may be on its way, too */
-    pm_rpc_hasten(share->rpc, wire);
 }
 
 static bool answer_from_cache(pm_share *share, pm_request *request, uint64_t hash)
@@ -419,7 +436,7 @@ static void add(pm_share *share, pm_request *request, endpoint *to, const void *
         atomic_fetch_add(&share->figures->rpc_joined, 1);
         pm_parcel_join(&same->parcel, request);
         if (request->deadline < same->parcel.wire.deadline) {
-            hasten(share, &same->parcel.wire, request->deadline);
+            share->due = pm_earlier(share->due, request->deadline);
         }
     } else if (begin_flight(share, request, to, hash) != PANICMON_OK) {
         pm_request_finish(request, PANICMON_ERR_NOMEM, 0, NULL);
@@ -438,7 +455,7 @@ panicmon_err pm_share_new(pm_share **out, pm_rpc *rpc, size_t cache_bytes, pm_fi
     share->figures = figures;
     share->swept = pm_mono_ms();
     share->forgotten = 1;
-    share->waiting_due = PM_NEVER;
+    share->due = PM_NEVER;
     pm_cache_init(&share->cache, cache_bytes, figures);
     *out = share;
     return PANICMON_OK;
@@ -505,13 +522,18 @@ void pm_share_send(pm_share *share, int64_t now_ms)
 
 int64_t pm_share_service(pm_share *share, int64_t now_ms)
 {
-    if (now_ms >= share->waiting_due) {
-        share->waiting_due = PM_NEVER;
+    if (now_ms >= share->due) {
+        int64_t seen = pm_earlier(now_ms, pm_rpc_caught_up(share->rpc));
+        share->due = PM_NEVER;
         for (endpoint *to = share->endpoints; to != NULL; to = to->next) {
-            expire_waiting(share, to, now_ms);
+            expire_waiting(share, to, seen);
+        }
+        pm_node *node = NULL;
+        while ((node = pm_table_after(&share->flights, node)) != NULL) {
+            expire_joined(share, flight_of(node), seen);
         }
     }
-    return share->waiting_due;
+    return share->due;
 }
 
 void pm_share_cancel(pm_share *share)

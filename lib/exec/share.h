@@ -32,8 +32,8 @@ void pm_share_prefetch(const pm_share_place *place);
 void pm_share_leave(pm_request *request);
 /* Sends what was taken in, and what may go now because others were answered. */
 void pm_share_send(pm_share *share, int64_t now_ms);
-/* Tells those whose calls wait for their turn past their deadline; returns when it must be called
- * next. */
+/* Tells those whose deadline is over: whose calls wait for their turn, or who joined a call that
+ * has more time. Returns when it must be called next. */
 int64_t pm_share_service(pm_share *share, int64_t now_ms);
 /* Finishes all that is not with the pm_rpc (any more) with ERR_CANCELED; after pm_rpc_cancel(). */
 void pm_share_cancel(pm_share *share);

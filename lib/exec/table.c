@@ -90,6 +90,16 @@ void pm_table_remove(pm_table *table, pm_node *node)
     table->count--;
 }
 
+pm_node *pm_table_after(const pm_table *table, const pm_node *node)
+{
+    size_t at = node == NULL ? 0 : (node->hash & (table->size - 1)) + 1;
+    pm_node *next = node == NULL ? NULL : node->next;
+    while (next == NULL && at < table->size) {
+        next = table->buckets[at++];
+    }
+    return next;
+}
+
 pm_node *pm_table_any(const pm_table *table)
 {
     for (size_t i = 0; i < table->size && table->count > 0; i++) {

@@ -26,6 +26,8 @@ pm_node *pm_table_same(const pm_node *node);
 /* False without memory. */
 bool pm_table_add(pm_table *table, pm_node *node);
 void pm_table_remove(pm_table *table, pm_node *node);
+/* The node after this one, in no order; NULL begins, and ends. Nothing comes or goes meanwhile. */
+pm_node *pm_table_after(const pm_table *table, const pm_node *node);
 /* Any node; NULL: it is empty. */
 pm_node *pm_table_any(const pm_table *table);
 void pm_table_free(pm_table *table);

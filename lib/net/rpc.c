@@ -333,13 +333,9 @@ void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64
     }
 }
 
-void pm_rpc_hasten(pm_rpc *rpc, const pm_request *request)
+int64_t pm_rpc_caught_up(const pm_rpc *rpc)
 {
-    pm_rpc_endpoint *endpoint = request->route == NULL ? NULL : *request->route;
-    if (endpoint != NULL && request->deadline < endpoint->armed && pm_dues_reserve(rpc)) {
-        pm_rpc_endpoint_arm(endpoint, request->deadline);
-        rpc->due = pm_earlier(rpc->due, request->deadline);
-    }
+    return pm_loop_caught_up(rpc->loop);
 }
 
 void pm_rpc_prefetch(const pm_rpc_endpoint *endpoint)
@@ -433,7 +429,7 @@ int64_t pm_rpc_service(pm_rpc *rpc, int64_t now_ms)
     if (now_ms < rpc->due) {
         return rpc->due;
     }
-    int64_t seen = pm_earlier(now_ms, pm_loop_caught_up(rpc->loop));
+    int64_t seen = pm_earlier(now_ms, pm_rpc_caught_up(rpc));
     for (pm_rpc_endpoint *at; (at = pm_dues_first(rpc, now_ms)) != NULL &&
                               (at->armed <= seen || at->pending.first == NULL);) {
         expire(at, seen);

@@ -28,8 +28,8 @@ void pm_rpc_free(pm_rpc *rpc);
  * that fails its requests finish with the reason. Where a request has a `route`, the endpoint is
  * taken from there, or left there if it is NULL; it is good until it is released. */
 void pm_rpc_submit(pm_rpc *rpc, pm_request *const *requests, size_t count, int64_t now_ms);
-/* The deadline of a request is earlier now than when it was submitted; it need not be yet. */
-void pm_rpc_hasten(pm_rpc *rpc, const pm_request *request);
+/* See pm_loop_caught_up(). */
+int64_t pm_rpc_caught_up(const pm_rpc *rpc);
 /* Says that something is soon submitted to a route's endpoint; NULL is allowed. */
 void pm_rpc_prefetch(const struct pm_rpc_endpoint *endpoint);
 /* Lets go of a route's endpoint; NULL is allowed. */

@@ -374,6 +374,33 @@ START_TEST(a_slow_step_is_named)
 }
 END_TEST
 
+static void let_nobody_in(peer_conn *conn)
+{
+    peer_idle(conn);
+}
+
+/* Connecting is given up before the calls are, which then try again. */
+START_TEST(who_never_lets_in_is_told_of)
+{
+    const char *const pairs[] = {"rpc.connect_timeout", "0.3", NULL};
+    peer *server = peer_start(let_nobody_in, NULL, NULL, NULL);
+    lab at = lab_open(executors[_i], pairs);
+    pm_buf json = {0};
+    lab_add_probes(&json, 0, 3, peer_port(server), ", \"period\": 3000");
+    lab_add_probes(&json, 3, 3, peer_port(server), ", \"period\": 3000");
+    pm_buf_char(&json, '}');
+    lab_apply(&at, &json);
+    for (int i = 0; i < 6; i++) {
+        char sample[32];
+        (void)snprintf(sample, sizeof sample, "p%d round 1:", i);
+        lab_await(sample, 1);
+    }
+    lab_close(&at);
+    peer_stop(server);
+    pm_buf_free(&json);
+}
+END_TEST
+
 START_TEST(a_slow_sink_is_no_step)
 {
     lab at = lab_open("events", no_settings);
@@ -395,7 +422,7 @@ END_TEST
 START_TEST(nothing_begins_after_a_stop)
 {
     enum { PROBES = 400, HELPERS = 64 };
-    lab at = lab_open(executors[_i], no_settings);
+    lab at = lab_open("events", no_settings);
     pm_buf json = {0};
     lab_add_probes(&json, 0, PROBES, 0, ", \"block\": 500, \"flags\": 1, \"period\": 500");
     pm_buf_char(&json, '}');
@@ -465,7 +492,7 @@ int main(void)
     tcase_add_loop_test(each, a_changed_config_holds_from_the_next_round_on, 0, EXECUTORS);
     tcase_add_loop_test(each, rounds_keep_to_their_grid, 0, EXECUTORS);
     tcase_add_loop_test(each, a_lost_connection_is_made_again, 0, EXECUTORS);
-    tcase_add_loop_test(each, nothing_begins_after_a_stop, 0, EXECUTORS);
+    tcase_add_loop_test(each, who_never_lets_in_is_told_of, 0, EXECUTORS);
     tcase_set_timeout(many, 30);
     tcase_add_loop_test(many, a_thousand, 0, EXECUTORS);
     tcase_set_timeout(events, 20);
@@ -474,6 +501,7 @@ int main(void)
     tcase_add_test(events, tasks_of_an_endpoint_share_a_loop);
     tcase_add_test(events, a_slow_step_is_named);
     tcase_add_test(events, a_slow_sink_is_no_step);
+    tcase_add_test(events, nothing_begins_after_a_stop);
     tcase_add_loop_test(events, requests_outlive_who_asked, 0, 2);
     tcase_add_test(events, every_executor_has_a_setting);
     suite_add_tcase(suite, each);

@@ -336,26 +336,70 @@ START_TEST(what_waits_is_told_at_its_deadline)
 }
 END_TEST
 
+/* Which is no reason to ask again, nor to take the node for dead. */
 START_TEST(who_joins_with_less_time_is_told_at_its_deadline)
 {
     rig *r = rig_new();
     asker askers[3];
-    for (size_t i = 0; i < 3; i++) { /* the first goes alone, the third joins the second */
+    asker next;
+    begin(&next); /* so that it is connected, and has nothing to say */
+    ask(r, &next, "this", "[]", 0);
+    submit(r, &next);
+    await(r, &next);
+    pm_round_free(&next.round);
+    for (size_t i = 0; i < 3; i++) {
         begin_for(&askers[i], i == 2 ? 300 : 60000);
         ask(r, &askers[i], "later", "[1]", 0);
         submit(r, &askers[i]);
     }
     await(r, &askers[2]);
     ck_assert_int_eq(askers[2].round.asked.items[0]->status, PANICMON_ERR_TIMEOUT);
-    ck_assert_uint_eq(askers[1].done, 0);
+    ck_assert_uint_eq(askers[0].done + askers[1].done, 0);
+    begin(&next);
+    ask(r, &next, "go", "[]", 0);
+    submit(r, &next);
+    for (size_t i = 0; i < 2; i++) {
+        await(r, &askers[i]);
+        ck_assert_int_eq(askers[i].round.asked.items[0]->status, PANICMON_OK);
+    }
+    await(r, &next);
+    ck_assert_int_eq(atomic_load(&asked), 3);
+    ck_assert_int_eq(pm_rpc_get_counts(r->rpc)->connects, 1);
+    for (size_t i = 0; i < 3; i++) {
+        pm_round_free(&askers[i].round);
+    }
+    pm_round_free(&next.round);
+    rig_free(r);
+}
+END_TEST
+
+/* The first who asked has the least time: the others get another try, each until its own deadline.
+ */
+START_TEST(who_has_more_time_than_the_first_gets_another_try)
+{
+    rig *r = rig_new();
+    asker askers[4];
+    for (size_t i = 0; i < 4; i++) { /* the first goes alone */
+        const int64_t budgets[] = {60000, 300, 60000, 1200};
+        begin_for(&askers[i], budgets[i]);
+        ask(r, &askers[i], "later", "[1]", 0);
+        submit(r, &askers[i]);
+    }
+    await(r, &askers[1]);
+    ck_assert_uint_eq(askers[2].done + askers[3].done, 0);
+    await(r, &askers[3]);
+    ck_assert_int_eq(askers[1].round.asked.items[0]->status, PANICMON_ERR_TIMEOUT);
+    ck_assert_int_eq(askers[3].round.asked.items[0]->status, PANICMON_ERR_TIMEOUT);
+    ck_assert_uint_eq(askers[0].done + askers[2].done, 0);
     asker next;
     begin(&next);
     ask(r, &next, "go", "[]", 0);
     submit(r, &next);
-    await(r, &askers[1]);
-    ck_assert_int_eq(askers[1].round.asked.items[0]->status, PANICMON_OK);
+    await(r, &askers[2]);
+    ck_assert_int_eq(askers[2].round.asked.items[0]->status, PANICMON_OK);
+    await(r, &askers[0]);
     await(r, &next);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         pm_round_free(&askers[i].round);
     }
     pm_round_free(&next.round);
@@ -500,6 +544,7 @@ int main(void)
     tcase_add_test(tests, what_waits_is_given_up);
     tcase_add_test(tests, what_waits_is_told_at_its_deadline);
     tcase_add_test(tests, who_joins_with_less_time_is_told_at_its_deadline);
+    tcase_add_test(tests, who_has_more_time_than_the_first_gets_another_try);
     tcase_add_test(tests, one_of_those_who_share_gives_up);
     tcase_add_test(tests, a_place_outlives_the_connection);
     tcase_add_test(tests, a_late_step_has_some_time);
