@@ -12,8 +12,11 @@
 #define STEP_MAX   0xffffu
 /* Bytes of a heartbeat but for the name, and room to format in. */
 #define HEARTBEAT_USUAL 200
-#define WAIT_MAX_MS     60000
-#define ITEMS_USUAL     8
+/* A step that begins so long after the deadline of all it waited for was held up by its own side.
+ */
+#define STEP_LATE_MS 250
+#define WAIT_MAX_MS  60000
+#define ITEMS_USUAL  8
 
 /* Frees what its requests hold; those that are kept are not ours any more. */
 static void clear_requests(const pm_request_list *list)
@@ -51,8 +54,24 @@ void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int6
     round->wall_ms = wall_ms;
     round->began_ms = now_ms;
     round->deadline_ms = now_ms + budget_ms;
+    round->late = false;
     round->failed = false;
     pm_buf_clear(&round->failure);
+}
+
+static int64_t now_of(const panicmon_round *round)
+{
+    return round->step_ms != 0 ? round->step_ms : pm_mono_ms();
+}
+
+static bool is_late(const panicmon_round *round)
+{
+    int64_t until = 0;
+    for (size_t i = 0; i < round->got.count; i++) {
+        int64_t deadline = round->got.items[i]->deadline;
+        until = deadline > until ? deadline : until;
+    }
+    return until != 0 && now_of(round) > until + STEP_LATE_MS;
 }
 
 void pm_round_turn(panicmon_round *round)
@@ -61,6 +80,7 @@ void pm_round_turn(panicmon_round *round)
     round->got = round->asked;
     round->asked = (pm_request_list){0};
     round->step++;
+    round->late = is_late(round);
 }
 
 void pm_round_rest(panicmon_round *round)
@@ -69,19 +89,19 @@ void pm_round_rest(panicmon_round *round)
 }
 
 /* Calls may take two thirds of what is left of the first three quarters, so that later steps and
- * the error sample still find time; messages may take all. A step that begins too late for that,
- * since something held up its thread, has a little time nevertheless: it is no fault of the node.
- */
+ * the error sample still find time; messages may take all. A late step has a little time in any
+ * case. */
 static int64_t deadline_of(const panicmon_round *round, pm_request_kind kind)
 {
-    int64_t now = round->step_ms != 0 ? round->step_ms : pm_mono_ms();
+    int64_t now = now_of(round);
     int64_t all = round->deadline_ms - round->began_ms;
     int64_t until = round->deadline_ms;
     if (kind == PM_REQUEST_RPC || kind == PM_REQUEST_HTTP) {
-        until = now + (round->began_ms + all * 3 / 4 - now) * 2 / 3;
+        until = round->began_ms + all * 3 / 4;
+        until = until <= now ? now : now + (until - now) * 2 / 3;
     }
     int64_t least = now + all / 16;
-    return until > least ? until : least;
+    return round->late && until < least ? least : until;
 }
 
 static char *copy(const char *text)

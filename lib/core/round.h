@@ -24,6 +24,7 @@ struct panicmon_round {
     pm_request_list got;   /* replies to the step before */
     uint32_t step;
     bool failed;          /* panicmon_round_fail() was called */
+    bool late;            /* the step began late, which is no fault of whom it asked */
     int64_t step_ms;      /* when the step began; 0: steps may take long, so look at the clock */
     int64_t wall_ms;      /* when the round began */
     int64_t began_ms;     /* the same on the monotonic clock */
@@ -35,7 +36,8 @@ struct panicmon_round {
 };
 
 void pm_round_begin(panicmon_round *round, int64_t wall_ms, int64_t now_ms, int64_t budget_ms);
-/* What was asked for becomes what is replied to; the step counter goes on. */
+/* What was asked for becomes what is replied to; the step counter goes on. After step_ms was set.
+ */
 void pm_round_turn(panicmon_round *round);
 /* The step is over: replies go, and the next one to take memory takes theirs, which is likely still
  * in the cache. */

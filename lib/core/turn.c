@@ -191,11 +191,11 @@ static size_t task_step(pm_task *task, int64_t now_us, pm_request *const **reque
     if (!monitor->has_state || monitor->no_round) {
         return 0;
     }
+    panicmon_error *err = NULL;
+    round->step_ms = task->blocking ? 0 : now_us / 1000;
     if (round->asked.count > 0) {
         pm_round_turn(round);
     }
-    panicmon_error *err = NULL;
-    round->step_ms = task->blocking ? 0 : now_us / 1000;
     pm_monitor_call_begin(monitor, "a step", now_us / 1000);
     panicmon_err status = monitor->ops.step(monitor->state, round, &err);
     pm_monitor_call_end(monitor);
