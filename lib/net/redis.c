@@ -106,17 +106,15 @@ static bool begins_with_any(const char *text, const char *const *words)
 }
 
 /* Takes an error of the server over. Some are not about the command: those of one that carries out
- * none at all for now. */
+ * none at all for now, and of a replica, as another server may have the name by now. */
 static void take_error(pm_redis *redis, const char *error)
 {
-    static const char *const of_all[] = {"LOADING ",     "BUSY ",   "MASTERDOWN ",
-                                         "NOAUTH ",      "DENIED ", "ERR max number of clients",
-                                         "CLUSTERDOWN ", NULL};
-    /* Another server may have the name by now. */
-    static const char *const of_replicas[] = {"READONLY ", NULL};
+    static const char *const of_all[] = {"LOADING ",     "BUSY ",     "MASTERDOWN ",
+                                         "NOAUTH ",      "DENIED ",   "ERR max number of clients",
+                                         "CLUSTERDOWN ", "READONLY ", NULL};
     note_why(redis, error);
     redis->refused = !begins_with_any(error, of_all);
-    if (!redis->refused || begins_with_any(error, of_replicas)) {
+    if (!redis->refused) {
         hang_up(redis);
     }
 }

@@ -145,17 +145,18 @@ static void queue(redis_store *store, entry *at)
 /* The same, but later. */
 static void hold(redis_store *store, entry *at)
 {
-    if (!at->queued) {
+    if (!at->queued && !store->stop) {
         at->again_ms = pm_mono_ms() + HOLD_MS;
         append(&store->first_held, &store->last_held, at);
     }
 }
 
-/* Queues what was held long enough. Under the lock. Gives when there is more. */
+/* Queues what was held long enough; at the end all of it, for a last try. Under the lock. Gives
+ * when there is more. */
 static int64_t queue_held(redis_store *store)
 {
     int64_t now = pm_mono_ms();
-    while (store->first_held != NULL && store->first_held->again_ms <= now) {
+    while (store->first_held != NULL && (store->stop || store->first_held->again_ms <= now)) {
         entry *at = store->first_held;
         take_first(&store->first_held, &store->last_held);
         queue(store, at);

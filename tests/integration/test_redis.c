@@ -226,6 +226,22 @@ START_TEST(what_is_refused_keeps_nothing_else)
 }
 END_TEST
 
+START_TEST(what_is_refused_is_tried_once_more_at_the_end)
+{
+    start_server();
+    expect_soon();
+    pm_store *store = open_store(url);
+    ck_assert_str_eq(tell_server("CONFIG SET maxmemory 1"), "+OK\r\n");
+    ck_assert_int_eq(pm_store_save(store, "a", "1", 1), PANICMON_OK);
+    ck_assert_int_eq(pm_store_sync(store, pm_mono_ms() + 20000), PANICMON_ERR_REDIS);
+    ck_assert_int_eq(pm_store_save(store, "a", "2", 1), PANICMON_OK);
+    ck_assert_str_eq(tell_server("CONFIG SET maxmemory 0"), "+OK\r\n");
+    pm_store_free(store);
+    expect(url, "a", "2");
+    kill_server();
+}
+END_TEST
+
 /* One that cannot be read, as it is no text, takes no other with it. */
 START_TEST(a_value_that_is_none_of_ours_is_written_anew)
 {
@@ -326,6 +342,7 @@ int main(void)
     tcase_add_test(all, values_survive_in_redis);
     tcase_add_test(all, writes_while_redis_is_away_are_sent_when_it_is_back);
     tcase_add_test(all, what_is_refused_keeps_nothing_else);
+    tcase_add_test(all, what_is_refused_is_tried_once_more_at_the_end);
     tcase_add_test(all, a_value_that_is_none_of_ours_is_written_anew);
     tcase_add_test(all, a_socket_of_this_machine_with_password_and_database);
     tcase_add_test(all, databases_are_apart_and_bad_urls_refused);
