@@ -18,14 +18,18 @@
 /* When a channel that waits tries again: soon, then less and less often. */
 #define AGAIN_MIN_MS 1
 #define AGAIN_MAX_MS 50
+/* Bytes of bodies that wait in a channel; beyond it the oldest are dropped before their time. */
+#define WAITING_MAX ((size_t)16 << 20)
+#define NOT_READ    "the reader does not read"
 
 typedef struct jsonl_channel {
     pm_channel base;
     panicmon_log *log;
     pm_request *first; /* what waits, in order */
     pm_request **end;
-    pm_buf line; /* of the first */
-    size_t done; /* how much of it is written */
+    size_t bytes; /* of their bodies */
+    pm_buf line;  /* of the first */
+    size_t done;  /* how much of it is written */
     int64_t pause_ms;
     int64_t again; /* when to try, pm_mono_ms() */
     atomic_bool interrupted;
@@ -168,6 +172,7 @@ static pm_request *take(jsonl_channel *channel, pm_request **link)
         channel->end = link;
     }
     request->next = NULL;
+    channel->bytes -= request->in.len;
     return request;
 }
 
@@ -179,11 +184,11 @@ static void finish_written(jsonl_channel *channel)
     pm_request_finish(request, PANICMON_OK, 0, NULL);
 }
 
-static void finish_failed(jsonl_channel *channel, pm_request **link, const char *why)
+static void finish_failed(jsonl_channel *channel, pm_request **link, atomic_int_fast64_t *reason,
+                          const char *why)
 {
-    pm_sink_counts *counts = &channel->base.sink->counts;
     pm_request *request = take(channel, link);
-    pm_sink_count_dropped(counts, &counts->dropped_failed, 1);
+    pm_sink_count_dropped(&channel->base.sink->counts, reason, 1);
     pm_logf(channel->log, PANICMON_LOG_WARNING, "sink", "a line of JSON was dropped: %s", why);
     pm_request_finish(request, PANICMON_ERR_SYSTEM, 0, why);
 }
@@ -191,10 +196,11 @@ static void finish_failed(jsonl_channel *channel, pm_request **link, const char 
 /* Drops what is too late, or all. */
 static void drop_late(jsonl_channel *channel, int64_t now)
 {
+    pm_sink_counts *counts = &channel->base.sink->counts;
     bool all = atomic_load(&channel->interrupted);
     for (pm_request **link = &channel->first; *link != NULL;) {
         if (all || (*link)->deadline <= now) {
-            finish_failed(channel, link, "the reader does not read");
+            finish_failed(channel, link, &counts->dropped_failed, NOT_READ);
         } else {
             link = &(*link)->next;
         }
@@ -215,7 +221,8 @@ static void write_waiting(jsonl_channel *channel, int64_t now)
             channel->pause_ms = pm_earlier(channel->pause_ms * 2, AGAIN_MAX_MS);
             return;
         } else {
-            finish_failed(channel, &channel->first, strerror_r(failed, why, sizeof why));
+            finish_failed(channel, &channel->first, &channel->base.sink->counts.dropped_failed,
+                          strerror_r(failed, why, sizeof why));
         }
     }
 }
@@ -230,6 +237,10 @@ static void jsonl_submit(pm_channel *base, pm_request *request)
     request->next = NULL;
     *channel->end = request;
     channel->end = &request->next;
+    channel->bytes += request->in.len;
+    while (waits && channel->bytes > WAITING_MAX && channel->first->next != NULL) {
+        finish_failed(channel, &channel->first, &base->sink->counts.dropped_full, NOT_READ);
+    }
     if (!waits) {
         channel->pause_ms = AGAIN_MIN_MS;
         write_waiting(channel, pm_mono_ms());

@@ -384,6 +384,38 @@ START_TEST(what_still_waits_at_the_end_is_counted)
 }
 END_TEST
 
+START_TEST(what_waits_for_a_reader_is_bounded)
+{
+    enum { COUNT = 8 };
+    int ends[2];
+    waiting at[COUNT];
+    pm_buf body = {0};
+    panicmon_sink *sink = NULL;
+    for (int i = 0; i < 1 << 20; i++) {
+        pm_buf_text(&body, "123");
+    }
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_eq(panicmon_sink_new_jsonl(&sink, ends[1]), PANICMON_OK);
+    pm_channel *channel = open_channel(sink);
+    for (int i = 0; i < COUNT; i++) { /* of 3 MiB each, where five may wait */
+        submit_waiting(channel, &at[i], "a", &body);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(at[i].result.times, i < COUNT - 5 ? 1 : 0);
+    }
+    ck_assert_int_eq(at[0].result.status, PANICMON_ERR_SYSTEM);
+    expect_counts(sink, COUNT, 0, COUNT - 5, 0);
+    close_channel(channel);
+    for (int i = 0; i < COUNT; i++) {
+        pm_request_clear(&at[i].request);
+    }
+    panicmon_sink_free(sink);
+    close(ends[0]);
+    close(ends[1]);
+    pm_buf_free(&body);
+}
+END_TEST
+
 /* ---- the queue ---- */
 
 static bool readable(const panicmon_sink *sink)
@@ -473,6 +505,7 @@ int main(void)
     tcase_add_test(all, a_reader_that_stalls_costs_messages_not_the_thread);
     tcase_add_test(all, a_reader_that_stalls_holds_up_no_loop);
     tcase_add_test(all, what_still_waits_at_the_end_is_counted);
+    tcase_add_test(all, what_waits_for_a_reader_is_bounded);
     tcase_add_test(all, queue_gives_messages_in_order_and_its_descriptor_tells);
     tcase_add_test(all, queue_drops_the_oldest_when_full);
     tcase_add_test(all, only_a_queue_has_a_queue);
