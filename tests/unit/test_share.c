@@ -380,7 +380,7 @@ START_TEST(who_has_more_time_than_the_first_gets_another_try)
     rig *r = rig_new();
     asker askers[4];
     for (size_t i = 0; i < 4; i++) { /* the first goes alone */
-        const int64_t budgets[] = {60000, 300, 60000, 1200};
+        const int64_t budgets[] = {60000, 600, 60000, 6000};
         begin_for(&askers[i], budgets[i]);
         ask(r, &askers[i], "later", "[1]", 0);
         submit(r, &askers[i]);
