@@ -17,8 +17,8 @@ panicmon_err pm_seat_open(pm_seat *seat, const pm_exec_env *env, const char *nam
     if (status == PANICMON_OK) {
         status = pm_rpc_new(&seat->rpc, seat->loop, env->log, name);
     }
-    if (status == PANICMON_OK && shared) {
-        status = pm_share_new(&seat->share, seat->rpc, env->cache_bytes, env->figures);
+    if (status == PANICMON_OK) {
+        status = pm_share_new(&seat->share, seat->rpc, shared ? env->cache_bytes : 0, env->figures);
     }
     if (status == PANICMON_OK) {
         status = pm_http_new(&seat->http, seat->loop);
@@ -36,13 +36,10 @@ panicmon_err pm_seat_open(pm_seat *seat, const pm_exec_env *env, const char *nam
 /* What is late may have others sent, again or at last. */
 static int64_t service_calls(pm_seat *seat, int64_t now)
 {
-    int64_t due = pm_rpc_service(seat->rpc, now);
-    if (seat->share != NULL) {
-        due = pm_share_service(seat->share, now);
-        pm_share_send(seat->share, now);
-        due = pm_earlier(due, pm_rpc_service(seat->rpc, now));
-    }
-    return due;
+    (void)pm_rpc_service(seat->rpc, now);
+    int64_t due = pm_share_service(seat->share, now);
+    pm_share_send(seat->share, now);
+    return pm_earlier(due, pm_rpc_service(seat->rpc, now));
 }
 
 int64_t pm_seat_service(pm_seat *seat)
@@ -86,13 +83,9 @@ static void submit_calls(pm_seat *seat, const pm_task *task, pm_request *const *
                          size_t count)
 {
     int64_t now = pm_mono_ms();
-    if (seat->share == NULL) {
-        pm_rpc_submit(seat->rpc, requests, count, now);
-    } else {
-        pm_share_place place = {0};
-        pm_share_add(seat->share, requests, count, task, &place, now);
-        pm_share_send(seat->share, now);
-    }
+    pm_share_place place = {0};
+    pm_share_add(seat->share, requests, count, task, &place, now);
+    pm_share_send(seat->share, now);
 }
 
 static void submit(pm_seat *seat, const pm_task *task, pm_request *const *requests, size_t count)
@@ -151,9 +144,7 @@ void pm_seat_abort(pm_seat *seat, const atomic_bool *stop)
     pm_rpc_cancel(seat->rpc);
     pm_http_cancel(seat->http);
     (void)end_waits(seat, true, 0);
-    if (seat->share != NULL) {
-        pm_share_cancel(seat->share);
-    }
+    pm_share_cancel(seat->share);
     while (seat->pending > 0 && !atomic_load(stop)) { /* a message, until its deadline */
         int64_t due = pm_seat_service(seat);
         if (seat->pending > 0) {

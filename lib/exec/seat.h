@@ -13,7 +13,7 @@ typedef struct pm_seat {
     pm_loop *loop;
     pm_rpc *rpc;
     pm_http *http;
-    pm_share *share; /* NULL: calls go straight to rpc */
+    pm_share *share;
     pm_channel *channel;
     pm_rpc_counts counted; /* what was added to the figures so far */
     size_t pending;        /* requests being carried out */

@@ -15,6 +15,7 @@
 /* ---- the node ---- */
 
 atomic_int lab_asked_fixed; /* how often the call that can be cached reached the node */
+atomic_int lab_hung;
 atomic_int lab_asked_alone; /* the same, of the one that must go alone */
 atomic_int lab_frames;
 
@@ -27,6 +28,7 @@ static void answer(pm_buf *out, pm_json call)
     int64_t value = 0;
     size_t at = 0;
     if (pm_json_equals(method, "hang")) {
+        atomic_fetch_add(&lab_hung, 1);
         return;
     }
     if (out->len > 1) {
@@ -140,6 +142,7 @@ typedef struct probe_config {
     int block_ms; /* sleeps so long in its first step */
     int wait_ms;  /* lets so much time pass after its first step */
     int flags;
+    int calls; /* so many calls more in its first step */
 } probe_config;
 
 typedef struct probe {
@@ -167,6 +170,10 @@ static panicmon_err ask(probe *own, panicmon_round *round)
     panicmon_err status = panicmon_round_load(round, key, &own->loaded);
     if (strncmp(config->url, "http:", 5) == 0) {
         return panicmon_round_http(round, NULL, config->url, "A: b", NULL, 0, 0, &own->doubled);
+    }
+    for (int i = 0; status == PANICMON_OK && i < config->calls; i++) {
+        snprintf(params, sizeof params, "[%d]", i);
+        status = panicmon_round_rpc(round, config->url, config->method, params, 0, NULL);
     }
     if (status == PANICMON_OK && config->url[0] != '\0') {
         status = panicmon_round_rpc(round, config->url, config->method, params,
@@ -233,6 +240,7 @@ static panicmon_err probe_parse(void *user, const panicmon_config *config, void 
     made->period = pm_json_int(pm_json_member(object, "period"), &value) ? (int)value : 50;
     made->block_ms = pm_json_int(pm_json_member(object, "block"), &value) ? (int)value : 0;
     made->wait_ms = pm_json_int(pm_json_member(object, "wait"), &value) ? (int)value : 0;
+    made->calls = pm_json_int(pm_json_member(object, "calls"), &value) ? (int)value : 0;
     made->flags = pm_json_int(pm_json_member(object, "flags"), &value) ? (int)value : 0;
     *parsed = made;
     return PANICMON_OK;

@@ -26,6 +26,7 @@ void lab_node(peer_conn *conn);
 extern atomic_int lab_asked_fixed; /* how often the call that can be cached reached the node */
 extern atomic_int lab_asked_alone; /* the same, of the one that must go alone */
 extern atomic_int lab_frames;
+extern atomic_int lab_hung;    /* calls "hang" that came */
 extern atomic_int lab_rounds;  /* that monitors have begun */
 extern atomic_int lab_slow_ms; /* how long the sink takes for its next sample, once */
 

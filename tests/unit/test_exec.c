@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "exec/exec.h"
+#include "exec/share.h"
 
 static const char *const executors[] = {"threads", "rounds", "queue", "events"};
 #define EXECUTORS ((int)(sizeof executors / sizeof executors[0]))
@@ -374,6 +375,28 @@ START_TEST(a_slow_step_is_named)
 }
 END_TEST
 
+/* What is more waits for its turn, and with the round is over. */
+START_TEST(an_endpoint_has_so_many_calls_to_answer_and_no_more)
+{
+    enum { CALLS = 700 };
+    char more[96];
+    peer *server = peer_start(lab_node, NULL, NULL, NULL);
+    lab at = lab_open(executors[_i], no_settings);
+    pm_buf json = {0};
+    atomic_store(&lab_hung, 0);
+    (void)snprintf(more, sizeof more, ", \"method\": \"hang\", \"calls\": %d, \"period\": 3000",
+                   CALLS);
+    lab_add_probes(&json, 0, 1, peer_port(server), more);
+    pm_buf_char(&json, '}');
+    lab_apply(&at, &json);
+    lab_await("p0 round 1:", 1); /* its calls were given up */
+    ck_assert_int_eq(atomic_load(&lab_hung), PM_SHARE_IN_FLIGHT);
+    lab_close(&at);
+    peer_stop(server);
+    pm_buf_free(&json);
+}
+END_TEST
+
 static void let_nobody_in(peer_conn *conn)
 {
     peer_idle(conn);
@@ -493,6 +516,7 @@ int main(void)
     tcase_add_loop_test(each, rounds_keep_to_their_grid, 0, EXECUTORS);
     tcase_add_loop_test(each, a_lost_connection_is_made_again, 0, EXECUTORS);
     tcase_add_loop_test(each, who_never_lets_in_is_told_of, 0, EXECUTORS);
+    tcase_add_loop_test(each, an_endpoint_has_so_many_calls_to_answer_and_no_more, 0, EXECUTORS);
     tcase_set_timeout(many, 30);
     tcase_add_loop_test(many, a_thousand, 0, EXECUTORS);
     tcase_set_timeout(events, 20);
