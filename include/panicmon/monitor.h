@@ -83,14 +83,18 @@ PANICMON_API const char *panicmon_round_name(const panicmon_round *round);
 /**
  * Queues a JSON-RPC 2.0 call to the WebSocket endpoint `url` (ws:// or wss://). `params` is the
  * JSON text of the params array, NULL for none. All arguments are copied. Calls of one step to one
- * endpoint leave together in one batch frame where the peer takes batches.
+ * endpoint leave together in one batch frame where the peer takes batches. A connection has at most
+ * 512 calls to answer at once; others wait for their turn, no longer than their deadline.
  *
- * Where monitors share connections (executors `events`, and `queue` and `threads` with shared
- * ones), calls of several monitors that are equal in endpoint, method and params while the first of
- * them is under way are made once, and all get its answer. A call that does something at the peer
- * each time it is made, rather than ask it something, must say PANICMON_RPC_ALONE. Such a call may
- * still be made again by whoever asked for it, as nobody knows what a connection that broke had
- * delivered.
+ * A call may take two thirds of what is left of the first three quarters of its round (see
+ * `round.deadline`). Where something held up the monitor's own thread until that was over, the
+ * calls of its next step have a sixteenth of the round.
+ *
+ * Where monitors share connections (executors `events` and `queue`), calls of several monitors that
+ * are equal in endpoint, method and params while the first of them is under way are made once, and
+ * all get its answer. A call that does something at the peer each time it is made, rather than ask
+ * it something, must say PANICMON_RPC_ALONE. Such a call may still be made again by whoever asked
+ * for it, as nobody knows what a connection that broke had delivered.
  */
 PANICMON_API panicmon_err panicmon_round_rpc(panicmon_round *round, const char *url,
                                              const char *method, const char *params, uint32_t flags,
@@ -130,7 +134,10 @@ PANICMON_API panicmon_err panicmon_round_heartbeat(panicmon_round *round, panicm
 PANICMON_API panicmon_err panicmon_round_load(panicmon_round *round, const char *key,
                                               panicmon_request *out);
 
-/** Queues a write of `len` bytes under `key` to the state store. The value is copied. */
+/**
+ * Queues a write of `len` bytes under `key` to the state store. The value is copied. Of several
+ * writes of a key in one step the last one stays.
+ */
 PANICMON_API panicmon_err panicmon_round_store(panicmon_round *round, const char *key,
                                                const void *value, size_t len,
                                                panicmon_request *out);

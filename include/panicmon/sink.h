@@ -35,7 +35,10 @@ PANICMON_API panicmon_err panicmon_sink_new_callback(panicmon_sink **out, panicm
 /**
  * A sink that writes one line of JSON a message to the descriptor `fd`:
  * `{"exchange": ..., "routing_key": ..., "body": {...}}`. Lines of several threads never mix. The
- * descriptor stays the caller's and must outlive the sink. A write that fails drops the message.
+ * descriptor stays the caller's and must outlive the sink. A write that fails drops the message,
+ * and so does a reader that has not taken it by its deadline, or lets more than 16 MiB of each
+ * loop's messages wait; no monitor but those of the messages waits for it. What is dropped is
+ * counted, and told as a warning.
  */
 PANICMON_API panicmon_err panicmon_sink_new_jsonl(panicmon_sink **out, int fd);
 

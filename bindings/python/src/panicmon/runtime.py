@@ -153,7 +153,8 @@ class Sink(Handle):
 
     @classmethod
     def jsonl(cls, fd: int) -> "Sink":
-        """One line of JSON a message; the descriptor stays yours and must outlive the sink."""
+        """One line of JSON a message; the descriptor stays yours and must outlive the sink. What its
+        reader does not take by the deadline of the message is dropped, counted and logged."""
         out = _ffi.Sink()
         _core.raise_code(lib.panicmon_sink_new_jsonl(byref(out), fd))
         return cls._made(out)
